@@ -1,0 +1,84 @@
+// swift-tools-version: 6.1
+// Leapstone: runs ONNX networks on CPUs. ARCHITECTURE.md says which target may depend on which, and why.
+import PackageDescription
+
+/// What every Swift target of the package is compiled with.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny")
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["LeapTestSupport"], swiftSettings: settings)
+}
+
+/// A dependency that only the picture code needs: absent when the trait `Images` is switched off.
+func imagesOnly(_ name: String) -> Target.Dependency {
+  .target(name: name, condition: .when(traits: ["Images"]))
+}
+
+let package = Package(
+  name: "Leapstone",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Leapstone", targets: ["Leapstone"]),
+    .library(name: "LeapstoneImage", targets: ["LeapstoneImage"]),
+    .executable(name: "onnx-run", targets: ["onnx-run"]),
+  ],
+  traits: [
+    .default(enabledTraits: ["Images"]),
+    .trait(name: "Images", description: "Read and write JPEG and PNG pictures (libjpeg-turbo, libpng)"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CLeapBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CLeapProtobuf", pkgConfig: "libprotobuf-c",
+      providers: [.apt(["libprotobuf-c-dev"]), .brew(["protobuf-c"])]),
+    .systemLibrary(
+      name: "CLeapJPEG", pkgConfig: "libjpeg",
+      providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
+    .systemLibrary(
+      name: "CLeapPNG", pkgConfig: "libpng",
+      providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    .systemLibrary(
+      name: "CLeapZlib", pkgConfig: "zlib",
+      providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "CLeapProto", dependencies: ["CLeapProtobuf"]),
+    .target(name: "CLeapKernels"),
+
+    library("LeapTensors", []),
+    library("LeapWorkers", []),
+    library("LeapKernels", ["LeapTensors", "CLeapKernels", "CLeapBLAS", "LeapWorkers"]),
+    library("LeapGraph", ["LeapTensors"]),
+    library("LeapFormat", ["LeapGraph", "CLeapProto"]),
+    library("LeapOperators", ["LeapGraph", "LeapKernels"]),
+    library("LeapRuntime", ["LeapFormat", "LeapOperators", "LeapWorkers"]),
+    library("Leapstone", ["LeapRuntime"]),
+    library(
+      "LeapstoneImage", ["Leapstone", imagesOnly("CLeapJPEG"), imagesOnly("CLeapPNG")]),
+    library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
+
+    .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
+
+    .target(
+      name: "LeapTestSupport", dependencies: ["Leapstone", "LeapTools"],
+      path: "Tests/LeapTestSupport", swiftSettings: settings),
+    tests("LeapTensorsTests", ["LeapTensors"]),
+    tests("LeapWorkersTests", ["LeapWorkers"]),
+    tests("LeapKernelsTests", ["LeapKernels"]),
+    tests("LeapGraphTests", ["LeapGraph"]),
+    tests("LeapFormatTests", ["LeapFormat"]),
+    tests("LeapOperatorsTests", ["LeapOperators"]),
+    tests("LeapRuntimeTests", ["LeapRuntime"]),
+    tests("LeapstoneTests", ["Leapstone"]),
+    tests("LeapstoneImageTests", ["LeapstoneImage"]),
+    tests("LeapToolsTests", ["LeapTools"]),
+    tests("ConformanceTests", ["Leapstone"]),
+  ]
+)

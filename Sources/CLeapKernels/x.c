@@ -1,0 +1,1 @@
+void leap_placeholder2(void) {}

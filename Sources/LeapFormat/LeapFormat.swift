@@ -1,0 +1,1 @@
+// LeapFormat: placeholder.

@@ -1,0 +1,229 @@
+// Kernel: the contract between maths on buffers, the planner that chooses among candidates, and the executor
+// that hands out blocks.
+//
+// 1. Nothing is allocated while a kernel runs: shapes, strides and constants are bound when it is planned;
+//    what comes at run time are pointers.
+// 2. The number of blocks and what each computes depend on operands alone, never on the number of workers:
+//    that is what makes results the same to the bit for any width.
+// 3. Kernels never start threads.
+
+import LeapTensors
+
+/// What a kernel is handed when it runs.
+///
+/// Pointers are to the first element of each operand; an input that is left out is nil. An input that was
+/// packed (see `PackingRecipe`) is the packed copy.
+package struct Invocation: @unchecked Sendable {
+  package let operands: UnsafePointer<UnsafeMutableRawPointer?>
+  package let inputCount: Int
+  /// This worker's own scratch, aligned to 64 bytes, `Kernel.scratchPerWorker` long. Holds nothing between blocks.
+  package let scratch: UnsafeMutableRawPointer
+  /// Scratch that all workers see, `Kernel.sharedScratch` long. Lives from the first phase to the last.
+  package let sharedScratch: UnsafeMutableRawPointer
+
+  package init(
+    operands: UnsafePointer<UnsafeMutableRawPointer?>, inputCount: Int,
+    scratch: UnsafeMutableRawPointer, sharedScratch: UnsafeMutableRawPointer
+  ) {
+    self.operands = operands
+    self.inputCount = inputCount
+    self.scratch = scratch
+    self.sharedScratch = sharedScratch
+  }
+
+  /// The first element of an input that is there.
+  package func input(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(operands[index]!) }
+
+  /// The first element of an input, nil where it is left out.
+  package func optionalInput(_ index: Int) -> UnsafeRawPointer? {
+    index < inputCount ? operands[index].map { UnsafeRawPointer($0) } : nil
+  }
+
+  /// The first element of an output.
+  package func output(_ index: Int) -> UnsafeMutableRawPointer { operands[inputCount + index]! }
+
+  /// The first element of an output, nil where nobody reads it.
+  package func optionalOutput(_ index: Int) -> UnsafeMutableRawPointer? {
+    operands[inputCount + index]
+  }
+}
+
+/// A part of a kernel's work: blocks that may run in any order on any worker. All blocks of a phase are done before
+/// the next phase begins.
+package struct Phase: Sendable {
+  package let blockCount: Int
+  /// Computes one block. Throws `OperatorError` for values that the operator cannot take, an index out of bounds say.
+  package let body: @Sendable (Invocation, _ block: Int) throws -> Void
+
+  package init(
+    blockCount: Int, body: @escaping @Sendable (Invocation, _ block: Int) throws -> Void
+  ) {
+    self.blockCount = blockCount
+    self.body = body
+  }
+}
+
+/// A kernel bound to its operands: ready to run, any number of times, on many threads at once.
+package struct Kernel: Sendable {
+  package var phases: [Phase]
+  /// Bytes of scratch that each worker needs.
+  package var scratchPerWorker: Int
+  /// Bytes of scratch that the workers share.
+  package var sharedScratch: Int
+
+  package init(phases: [Phase], scratchPerWorker: Int = 0, sharedScratch: Int = 0) {
+    self.phases = phases
+    self.scratchPerWorker = scratchPerWorker
+    self.sharedScratch = sharedScratch
+  }
+
+  /// A kernel of one phase.
+  package init(
+    blocks: Int, scratchPerWorker: Int = 0,
+    body: @escaping @Sendable (Invocation, _ block: Int) throws -> Void
+  ) {
+    self.init(
+      phases: [Phase(blockCount: blocks, body: body)], scratchPerWorker: scratchPerWorker)
+  }
+}
+
+/// How much work a kernel is, for choosing between candidates and for deciding whether helpers are worth waking.
+package struct Cost: Sendable, Hashable {
+  /// Floating-point operations at this kernel's speed: multiply-adds count two.
+  package var operations: Double
+  /// Bytes read and written.
+  package var bytes: Double
+  /// Operations a nanosecond that one core reaches with this kernel.
+  package var operationsPerNanosecond: Double
+
+  package init(operations: Double, bytes: Double, operationsPerNanosecond: Double = 4) {
+    self.operations = operations
+    self.bytes = bytes
+    self.operationsPerNanosecond = operationsPerNanosecond
+  }
+
+  /// The estimated time on one core: the larger of computing and moving memory at 12 bytes a nanosecond.
+  package var nanoseconds: Double { max(operations / operationsPerNanosecond, bytes / 12) }
+}
+
+/// What layouts a kernel takes for one operand.
+package enum LayoutRequirement: Sendable, Hashable {
+  /// Row-major without gaps.
+  case contiguous
+  /// Any plain strides.
+  case plain
+  /// Plain, with the dimensions from `axis` on row-major without gaps; those before may have any stride.
+  case innerContiguous(from: Int)
+  /// Blocked channels of this width, with any channel map.
+  case blocked(width: Int)
+  /// Not read at run time: its value was bound when the kernel was planned.
+  case planned
+
+  /// Whether an operand satisfies it.
+  package func admits(_ operand: Operand) -> Bool {
+    switch self {
+    case .planned: return true
+    case .contiguous: return LayoutRequirement.innerContiguous(from: 0).admits(operand)
+    case .plain: return operand.strides != nil
+    case .blocked(let width):
+      if case .blocked(width, _, _) = operand.layout { return true }
+      return false
+    case .innerContiguous(let axis):
+      guard let strides = operand.strides else { return false }
+      let rowMajor = operand.shape.rowMajorStrides
+      return (min(axis, strides.count)..<strides.count).allSatisfy {
+        strides[$0] == rowMajor[$0] || operand.shape[$0] == 1
+      }
+    }
+  }
+}
+
+/// How a constant input is rearranged once, when the model is loaded.
+package struct PackingRecipe: Sendable {
+  /// Says all that decides the packed bytes: two recipes of the same key make the same bytes from the same source.
+  package var key: String
+  package var byteCount: Int
+  /// Reads the constant (row-major) and writes all of the packed copy.
+  package var pack:
+    @Sendable (_ source: UnsafeRawPointer, _ destination: UnsafeMutableRawPointer) -> Void
+
+  package init(
+    key: String, byteCount: Int,
+    pack: @escaping @Sendable (UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+  ) {
+    self.key = key
+    self.byteCount = byteCount
+    self.pack = pack
+  }
+}
+
+/// What a kernel is asked to compute: the operands of one step, and what is known of their values.
+package struct KernelRequest: Sendable {
+  /// nil where an optional input is left out. Inputs that an epilogue added come last.
+  package var inputs: [Operand?]
+  /// nil where nobody reads an optional output.
+  package var outputs: [Operand?]
+  /// The values of inputs that are known when planning, by index: those that decide shapes always are. Large
+  /// weights are not here: see `constantInputs`.
+  package var values: [Int: Tensor]
+  /// The inputs that are constants, which a kernel may have packed.
+  package var constantInputs: Set<Int>
+  package var epilogue: [EpilogueStage]
+
+  package init(
+    inputs: [Operand?], outputs: [Operand?], values: [Int: Tensor] = [:],
+    constantInputs: Set<Int> = [], epilogue: [EpilogueStage] = []
+  ) {
+    self.inputs = inputs
+    self.outputs = outputs
+    self.values = values
+    self.constantInputs = constantInputs
+    self.epilogue = epilogue
+  }
+}
+
+/// One way to compute a step.
+package struct KernelCandidate: Sendable {
+  /// The algorithm, as tools and `--algorithm` spell it: `im2col`, `pointwise-blocked`, `elementwise`.
+  package var name: String
+  /// Layouts it takes, one for each input of the request.
+  package var inputs: [LayoutRequirement]
+  /// Layouts it makes, one for each output of the request.
+  package var outputs: [LayoutRequirement]
+  /// Outputs that may lie exactly where an input lies, where that input is read by nobody else later.
+  package var inPlace: [InPlacePair]
+  /// Which epilogue stages it can take; those of the request are among them.
+  package var epilogue: EpilogueCapabilities
+  /// Constant inputs it wants packed, by index.
+  package var packing: [Int: PackingRecipe]
+  package var cost: Cost
+  /// Makes the kernel once the layouts are settled. The request has the same types, shapes, values and
+  /// epilogue as the one the candidate was made from; layouts satisfy `inputs` and `outputs`.
+  package var bind: @Sendable (KernelRequest) throws -> Kernel
+
+  package init(
+    name: String, inputs: [LayoutRequirement], outputs: [LayoutRequirement],
+    inPlace: [InPlacePair] = [], epilogue: EpilogueCapabilities = [],
+    packing: [Int: PackingRecipe] = [:], cost: Cost,
+    bind: @escaping @Sendable (KernelRequest) throws -> Kernel
+  ) {
+    self.name = name
+    self.inputs = inputs
+    self.outputs = outputs
+    self.inPlace = inPlace
+    self.epilogue = epilogue
+    self.packing = packing
+    self.cost = cost
+    self.bind = bind
+  }
+}
+
+/// An output that may overwrite an input.
+package struct InPlacePair: Sendable, Hashable {
+  package var input: Int
+  package var output: Int
+  package init(input: Int, output: Int) {
+    self.input = input
+    self.output = output
+  }
+}

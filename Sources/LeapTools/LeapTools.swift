@@ -1,0 +1,1 @@
+// LeapTools: placeholder.
