@@ -1,0 +1,166 @@
+// NodeReader: what an operator sees of its node: attributes by name and type, and which operands are there.
+
+import LeapGraph
+import LeapTensors
+
+/// A node, for the initialiser of an operator.
+package struct NodeReader: Sendable {
+  private let node: Node
+
+  package init(_ node: Node) { self.node = node }
+
+  /// The operator's type as the node spells it.
+  package var operatorType: String { node.operatorType }
+  /// The version of its domain.
+  package var opset: Int { node.opset }
+  /// The number of inputs that the operator itself has, those that a fused epilogue added left out.
+  package var inputCount: Int { node.inputs.count - node.epilogueInputCount }
+  package var outputCount: Int { node.outputs.count }
+
+  /// Whether an input is given.
+  package func hasInput(_ index: Int) -> Bool {
+    index < node.inputs.count && node.inputs[index] != nil
+  }
+
+  /// Whether an output is asked for.
+  package func hasOutput(_ index: Int) -> Bool {
+    index < node.outputs.count && node.outputs[index] != nil
+  }
+
+  /// Checks the number of inputs. Throws `OperatorError` where it is outside `range`.
+  package func requireInputs(_ range: ClosedRange<Int>) throws {
+    guard range.contains(inputCount) else {
+      let expected =
+        range.lowerBound == range.upperBound
+        ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+      throw OperatorError("expected \(expected) inputs, got \(inputCount)")
+    }
+    for index in 0..<range.lowerBound where !hasInput(index) {
+      throw OperatorError("input \(index) is required")
+    }
+  }
+
+  package func has(_ name: String) -> Bool { node.attributes[name] != nil }
+
+  /// An integer attribute; nil where it is not given.
+  package func int(_ name: String) throws -> Int? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .int(let value): return Int(value)
+    case .some(let other): throw mismatch(name, "an integer", other)
+    }
+  }
+
+  package func int(_ name: String, default value: Int) throws -> Int { try int(name) ?? value }
+
+  /// An integer attribute that is a flag: 0 or 1.
+  package func flag(_ name: String, default value: Bool) throws -> Bool {
+    try int(name).map { $0 != 0 } ?? value
+  }
+
+  package func ints(_ name: String) throws -> [Int]? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .ints(let values): return values.map(Int.init)
+    // An empty list is written without a type by some exporters, and reads as empty floats or strings.
+    case .floats(let values) where values.isEmpty: return []
+    case .strings(let values) where values.isEmpty: return []
+    case .some(let other): throw mismatch(name, "integers", other)
+    }
+  }
+
+  package func float(_ name: String) throws -> Float? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .float(let value): return value
+    case .some(let other): throw mismatch(name, "a float", other)
+    }
+  }
+
+  package func float(_ name: String, default value: Float) throws -> Float {
+    try float(name) ?? value
+  }
+
+  package func floats(_ name: String) throws -> [Float]? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .floats(let values): return values
+    case .ints(let values) where values.isEmpty: return []
+    case .strings(let values) where values.isEmpty: return []
+    case .some(let other): throw mismatch(name, "floats", other)
+    }
+  }
+
+  package func string(_ name: String) throws -> String? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .string(let bytes): return String(decoding: bytes, as: UTF8.self)
+    case .some(let other): throw mismatch(name, "a string", other)
+    }
+  }
+
+  package func strings(_ name: String) throws -> [String]? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .strings(let values): return values.map { String(decoding: $0, as: UTF8.self) }
+    case .ints(let values) where values.isEmpty: return []
+    case .floats(let values) where values.isEmpty: return []
+    case .some(let other): throw mismatch(name, "strings", other)
+    }
+  }
+
+  package func tensor(_ name: String) throws -> Tensor? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .tensor(let constant), .sparseTensor(let constant): return try constant.tensor()
+    case .some(let other): throw mismatch(name, "a tensor", other)
+    }
+  }
+
+  /// A string attribute that must be one of the cases of an enumeration.
+  package func choice<Choice: RawRepresentable & CaseIterable>(
+    _ name: String, default value: Choice
+  ) throws -> Choice where Choice.RawValue == String {
+    guard let text = try string(name) else { return value }
+    guard let choice = Choice(rawValue: text) else {
+      let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw OperatorError("attribute '\(name)' is '\(text)'; expected one of \(known)")
+    }
+    return choice
+  }
+
+  /// The value of an attribute that must be there.
+  package func required<Value>(_ name: String, _ value: Value?) throws -> Value {
+    guard let value else { throw OperatorError("attribute '\(name)' is required") }
+    return value
+  }
+
+  private func mismatch(_ name: String, _ expected: String, _ got: Attribute) -> OperatorError {
+    let kind =
+      switch got {
+      case .int: "an integer"
+      case .float: "a float"
+      case .string: "a string"
+      case .tensor, .sparseTensor: "a tensor"
+      case .graph: "a graph"
+      case .type: "a type"
+      case .ints: "integers"
+      case .floats: "floats"
+      case .strings: "strings"
+      case .tensors: "tensors"
+      case .graphs: "graphs"
+      case .types: "types"
+      case .reference: "a reference to a function's attribute"
+      }
+    return OperatorError("attribute '\(name)' is \(kind); expected \(expected)")
+  }
+}
+
+extension Node {
+  /// How many of the inputs only the epilogue reads: they come last.
+  package var epilogueInputCount: Int {
+    epilogue.reduce(0) { count, stage in
+      if case .activation = stage { count } else { count + 1 }
+    }
+  }
+}

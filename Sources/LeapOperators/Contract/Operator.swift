@@ -1,0 +1,77 @@
+// Operator: all there is to say of one ONNX operator, in one type: its names and versions, its attributes, what it
+// infers, and how it may be computed.
+//
+// 1. One place each: adding an operator edits one file, its family's.
+// 2. Attributes are parsed once, in `init`; a node that breaks the operator's rules does not become one.
+// 3. Inference is the same function for symbolic and for known shapes.
+
+import LeapGraph
+import LeapKernels
+import LeapTensors
+
+/// A name that an operator goes by, and the opsets in which the declaring type knows its meaning.
+package struct OperatorDeclaration: Sendable, Hashable {
+  package let domain: String
+  package let name: String
+  /// The opset versions of the domain, from the first this type knows to the last.
+  package let opsets: ClosedRange<Int>
+
+  /// - Parameters:
+  ///   - name: the operator's type as nodes spell it.
+  ///   - opsets: where the type starts (and ends) to have this meaning; the default is all there are.
+  package init(
+    _ name: String, domain: String = "", opsets: ClosedRange<Int> = 1...OperatorTable.latestOpset
+  ) {
+    self.domain = domain
+    self.name = name
+    self.opsets = opsets
+  }
+}
+
+/// One ONNX operator, made from one node.
+package protocol Operator: Sendable {
+  /// Every name and version range that this type stands for. No two types overlap.
+  static var declarations: [OperatorDeclaration] { get }
+
+  /// Reads the node's attributes. Throws `OperatorError` for one that is missing, of another type, or out of range.
+  init(_ node: NodeReader) throws
+
+  /// Inputs whose values, not just shapes, must be known before the node can be planned: Reshape's shape, Slice's
+  /// starts. A node whose such input is computed from data waits for it in a later segment of the plan.
+  var valueInputs: [Int] { get }
+
+  /// False where the same inputs may give other outputs, so that the node is never folded or merged.
+  var isDeterministic: Bool { get }
+
+  /// Says types and shapes of the outputs, as far as those of the inputs allow. Throws `OperatorError` for inputs
+  /// that the operator does not take.
+  func infer(_ context: inout InferenceContext) throws
+
+  /// The ways to compute it, for these operands. Never empty: throws `OperatorError` for a type it does not take.
+  func candidates(_ request: KernelRequest) throws -> [KernelCandidate]
+}
+
+extension Operator {
+  package var valueInputs: [Int] { [] }
+  package var isDeterministic: Bool { true }
+}
+
+/// An operator whose output shapes follow from data (NonZero, Unique), or whose values are no numbers: it makes its own
+/// outputs when it runs, and ends a segment of the plan.
+package protocol HostOperator: Operator {
+  /// Computes the outputs. Throws `OperatorError` for values that it cannot take.
+  func run(_ inputs: [Tensor?]) throws -> [Tensor]
+
+  /// A bound on the bytes of all outputs, from the shapes of the inputs; nil where there is none.
+  func outputBound(_ inputs: [Operand?]) -> Int?
+}
+
+extension HostOperator {
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] { [] }
+}
+
+/// An operator whose results may pass through stages that fusion appends to its node (Conv, Gemm).
+package protocol EpilogueOperator: Operator {
+  /// The stages that at least one candidate takes for any operands.
+  var epilogueCapabilities: EpilogueCapabilities { get }
+}

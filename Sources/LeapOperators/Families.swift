@@ -1,0 +1,5 @@
+// The families of operators, in alphabetical order. A new family adds its line here.
+
+var standardFamilies: [any OperatorFamily.Type] {
+  []
+}

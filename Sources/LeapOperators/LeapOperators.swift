@@ -1,1 +1,0 @@
-// LeapOperators: placeholder.
