@@ -119,6 +119,9 @@ package struct Constant: Sendable {
     case tensor(Tensor)
     /// Row-major little-endian bytes in a file, read when they are needed.
     case file(PayloadFile, offset: Int)
+    /// Made from others when it is needed, so that what a pass computes from weights (a folded
+    /// normalisation) does not lie in memory beside the copy that a kernel packs from it.
+    case derived(@Sendable () throws -> Tensor)
   }
 
   package let dataType: DataType
@@ -137,15 +140,25 @@ package struct Constant: Sendable {
     source = .file(file, offset: offset)
   }
 
+  /// A constant that `make` computes, anew at each call: the same bytes, of this type and shape, every time.
+  package init(
+    dataType: DataType, shape: Shape, derived make: @escaping @Sendable () throws -> Tensor
+  ) {
+    self.dataType = dataType
+    self.shape = shape
+    source = .derived(make)
+  }
+
   /// Bytes of the elements, sub-byte types packed; `Int.max` on overflow.
   package var byteCount: Int { dataType.byteCount(elements: shape.elementCount) ?? .max }
 
-  /// The tensor in memory. A constant in a file is read anew at each call.
+  /// The tensor in memory. A constant in a file, or derived from one, is read anew at each call.
   ///
   /// - Throws: `ModelError` where the file changed, cannot be read, or memory is refused.
   package func tensor() throws -> Tensor {
     switch source {
     case .tensor(let tensor): return tensor
+    case .derived(let make): return try make()
     case .file(let file, let offset):
       return try Tensor(dataType: dataType, shape: shape) { bytes in
         guard let base = bytes.baseAddress else { return }
