@@ -31,7 +31,8 @@ let package = Package(
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
-    .trait(name: "Images", description: "Read and write JPEG and PNG pictures (libjpeg-turbo, libpng)"),
+    .trait(
+      name: "Images", description: "Read and write JPEG and PNG pictures (libjpeg-turbo, libpng)"),
   ],
   targets: [
     .systemLibrary(

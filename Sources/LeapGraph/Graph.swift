@@ -82,7 +82,8 @@ package struct Graph: Sendable {
   }
 
   /// Changes the node at a place in the order. Its identity stays.
-  package mutating func updateNode(at position: Int, _ change: (inout Node) throws -> Void) rethrows {
+  package mutating func updateNode(at position: Int, _ change: (inout Node) throws -> Void) rethrows
+  {
     try change(&nodes[position])
   }
 

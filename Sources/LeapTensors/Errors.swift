@@ -118,7 +118,8 @@ extension ModelError: CustomStringConvertible {
       "\(escaped(file)) is malformed at byte \(offset): \(reason)"
     case .limitExceeded(let what, let found, let limit):
       "\(what): \(found) exceeds the limit of \(limit)"
-    case .invalid(let location, let reason): "invalid model: \(escaped(location)): \(escaped(reason))"
+    case .invalid(let location, let reason):
+      "invalid model: \(escaped(location)): \(escaped(reason))"
     case .externalData(let initializer, let location, let reason):
       "external data of '\(escaped(initializer))' (location '\(escaped(location))'): \(escaped(reason))"
     case .fileChanged(let path): "\(escaped(path)): file changed since it was loaded"

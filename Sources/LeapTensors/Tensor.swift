@@ -48,7 +48,9 @@ public struct Tensor: Sendable {
       return
     }
     try self.init(dataType: dataType, shape: shape) { bytes in
-      if let base = bytes.baseAddress { base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes.count) }
+      if let base = bytes.baseAddress {
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes.count)
+      }
     }
   }
 
@@ -149,8 +151,9 @@ public struct Tensor: Sendable {
         let exact = values.compactMap { Int(exactly: $0) }
         return exact.count == values.count ? exact : nil
       }
-    case .bool: elements(as: UInt8.self).map { $0.map(Int.init) }
-      ?? elements(as: Bool.self).map { $0.map { $0 ? 1 : 0 } }
+    case .bool:
+      elements(as: UInt8.self).map { $0.map(Int.init) }
+        ?? elements(as: Bool.self).map { $0.map { $0 ? 1 : 0 } }
     default: nil
     }
   }

@@ -50,7 +50,8 @@ package enum Evaluator {
       given: inputs.map { $0 != nil }, outputCount: outputCount)
     try operation.infer(&context)
     return try context.outputs.enumerated().map { index, output in
-      guard let type = output?.type, let dataType = type.dataType, let shape = type.fixedShape else {
+      guard let type = output?.type, let dataType = type.dataType, let shape = type.fixedShape
+      else {
         throw OperatorError("the type or shape of output \(index) cannot be inferred")
       }
       return Operand(dataType, shape)

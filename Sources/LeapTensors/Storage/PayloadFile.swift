@@ -4,11 +4,11 @@
 // 2. Reading goes straight to the weight's final place; nothing holds a second copy.
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// An open file with the identity that it had when it was opened.
@@ -110,11 +110,11 @@ extension PayloadFile.Identity {
     inode = UInt64(truncatingIfNeeded: status.st_ino)
     size = Int64(status.st_size)
     #if canImport(Darwin)
-    seconds = status.st_mtimespec.tv_sec
-    nanoseconds = status.st_mtimespec.tv_nsec
+      seconds = status.st_mtimespec.tv_sec
+      nanoseconds = status.st_mtimespec.tv_nsec
     #else
-    seconds = status.st_mtim.tv_sec
-    nanoseconds = status.st_mtim.tv_nsec
+      seconds = status.st_mtim.tv_sec
+      nanoseconds = status.st_mtim.tv_nsec
     #endif
   }
 }

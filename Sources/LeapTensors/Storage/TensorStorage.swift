@@ -4,11 +4,11 @@
 // 2. Every owned buffer is aligned for the widest vector kernel.
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// A buffer of bytes with an owner. Immutable once a tensor that others can see refers to it; whoever
