@@ -43,6 +43,10 @@ package protocol Operator: Sendable {
   /// False where the same inputs may give other outputs, so that the node is never folded or merged.
   var isDeterministic: Bool { get }
 
+  /// The input whose bytes, in row-major order, are output 0's under another shape (Reshape, Squeeze): the planner
+  /// then lets both lie in one place. nil where the operator computes anything.
+  var viewInput: Int? { get }
+
   /// Says types and shapes of the outputs, as far as those of the inputs allow. Throws `OperatorError` for inputs
   /// that the operator does not take.
   func infer(_ context: inout InferenceContext) throws
@@ -54,6 +58,7 @@ package protocol Operator: Sendable {
 extension Operator {
   package var valueInputs: [Int] { [] }
   package var isDeterministic: Bool { true }
+  package var viewInput: Int? { nil }
 }
 
 /// An operator whose output shapes follow from data (NonZero, Unique), or whose values are no numbers: it makes its own
@@ -75,3 +80,14 @@ package protocol EpilogueOperator: Operator {
   /// The stages that at least one candidate takes for any operands.
   var epilogueCapabilities: EpilogueCapabilities { get }
 }
+
+/// An operator that lays its inputs side by side along one axis (Concat): the planner lets them be computed in their
+/// places where it can.
+package protocol ConcatOperator: Operator {
+  /// The axis, for inputs of this rank. Throws `OperatorError` where it is out of range.
+  func concatAxis(rank: Int) throws -> Int
+}
+
+/// An operator whose one output, int64, follows from the shape of its input alone (Shape, Size): inference says its
+/// elements, and it never runs where the shape is known.
+package protocol ShapeReader: Operator {}

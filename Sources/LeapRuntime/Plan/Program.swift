@@ -1,0 +1,51 @@
+// Program: an optimised graph with its operators, ready to be planned for any shapes.
+
+import LeapGraph
+import LeapOperators
+import LeapTensors
+
+/// What planning starts from. Immutable; all plans of a session share it.
+package final class Program: Sendable {
+  package let graph: Graph
+  /// The operators of the nodes, in the graph's order.
+  package let operators: [any Operator]
+  /// Constants whose elements are known while planning: small ones, and those that decide shapes.
+  let knownConstants: [ValueID: Tensor]
+  /// For each value, the positions of the nodes that read it.
+  let connections: Connections
+
+  /// - Throws: `ModelError.unsupportedOperators` with all operators that are not known, or what reading constants throws.
+  package init(graph: Graph, table: OperatorTable) throws {
+    self.graph = graph
+    operators = try ShapeInference.makeOperators(of: graph, table: table)
+    connections = graph.connections()
+    var needed: Set<ValueID> = []
+    for (node, operation) in zip(graph.nodes, operators) {
+      for index in operation.valueInputs where index < node.inputs.count {
+        if let input = node.inputs[index] { needed.insert(input) }
+      }
+    }
+    let overridable = Set(graph.inputs)
+    var known: [ValueID: Tensor] = [:]
+    for (id, constant) in graph.constants where !overridable.contains(id) {
+      if needed.contains(id) || constant.shape.elementCount <= Program.foldedElementLimit {
+        known[id] = try constant.tensor()
+      }
+    }
+    knownConstants = known
+  }
+
+  /// The largest value, in elements, that planning computes itself when all it depends on is known.
+  static let foldedElementLimit = 4096
+
+  /// A node for an error message, with the shapes that a plan knows.
+  func description(at position: Int, types: [ValueID: ValueType]) -> NodeDescription {
+    let node = graph.nodes[position]
+    var description = node.description(in: graph)
+    description.inputs = node.inputs.map { id in
+      guard let id else { return "none" }
+      return (types[id] ?? graph[id].type)?.description ?? "unknown type"
+    }
+    return description
+  }
+}
