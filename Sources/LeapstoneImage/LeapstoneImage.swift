@@ -1,1 +1,0 @@
-// LeapstoneImage: placeholder.
