@@ -54,7 +54,7 @@ let package = Package(
     .target(name: "CLeapKernels"),
 
     library("LeapTensors", []),
-    library("LeapWorkers", []),
+    library("LeapWorkers", ["LeapTensors", "CLeapKernels"]),
     library("LeapKernels", ["LeapTensors", "CLeapKernels", "CLeapBLAS", "LeapWorkers"]),
     library("LeapGraph", ["LeapTensors"]),
     library("LeapFormat", ["LeapGraph", "CLeapProto"]),
