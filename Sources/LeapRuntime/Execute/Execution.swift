@@ -1,0 +1,137 @@
+// Execution: one run of a program from its inputs to its outputs, segment by segment.
+
+import LeapGraph
+import LeapKernels
+import LeapOperators
+import LeapTensors
+import LeapWorkers
+
+/// What a step took, for profiles. Times in nanoseconds of the monotonic clock.
+package struct StepTiming: Sendable {
+  package let step: Step
+  package let start: UInt64
+  package let end: UInt64
+}
+
+/// How one run goes about it.
+package struct ExecutionOptions: Sendable {
+  package var width: Int
+  package var interrupt: Interrupt
+  /// Fill memory with NaN as soon as it is dead.
+  package var poison = false
+  /// Called on the caller's thread after every stage.
+  package var observe: (@Sendable ([StepTiming]) -> Void)?
+
+  package init(width: Int, interrupt: Interrupt) {
+    self.width = width
+    self.interrupt = interrupt
+  }
+}
+
+struct Execution {
+  let program: Program
+  let memory: WorkingMemory
+  let options: ExecutionOptions
+  /// Values that exist: inputs, and what segments left.
+  private(set) var tensors: [ValueID: Tensor]
+
+  init(
+    program: Program, memory: WorkingMemory, options: ExecutionOptions,
+    inputs: [ValueID: Tensor]
+  ) {
+    self.program = program
+    self.memory = memory
+    self.options = options
+    tensors = inputs
+  }
+
+  /// Runs a segment's kernels, then its hosts. Returns what they left, by value.
+  ///
+  /// - Throws: `RunError`, `ModelError.outOfMemory`.
+  mutating func run(_ segment: Segment) throws -> [ValueID: Tensor] {
+    var made: [ValueID: Tensor] = [:]
+    let storages = try segment.results.map { try TensorStorage(byteCount: $0.operand.byteCount) }
+    if !segment.steps.isEmpty {
+      let given = try segment.given.map { try tensor($0) }
+      let run = try SegmentRun(
+        segment, given: given, results: storages, memory: memory, width: options.width)
+      try execute(run, segment)
+    }
+    for (result, storage) in zip(segment.results, storages) {
+      made[result.value] = Tensor(
+        dataType: result.operand.dataType, shape: result.operand.shape, storage: storage)
+    }
+    tensors.merge(made) { $1 }
+    for position in segment.hostNodes {
+      let outputs = try runHost(position)
+      made.merge(outputs) { $1 }
+      tensors.merge(outputs) { $1 }
+    }
+    return made
+  }
+
+  /// A value that exists, or a constant.
+  func tensor(_ id: ValueID) throws -> Tensor {
+    if let tensor = tensors[id] { return tensor }
+    guard let constant = program.graph.constants[id] else {
+      throw ModelError.planning(
+        nil, reason: "nothing has computed '\(program.graph[id].name)'")
+    }
+    return try constant.tensor()
+  }
+
+  private func execute(_ run: SegmentRun, _ segment: Segment) throws {
+    let team = Team.enlist(
+      width: options.width, program: run, interrupt: options.interrupt,
+      estimatedNanoseconds: segment.nanoseconds)
+    defer { team.finish() }
+    do {
+      try BLASThreads.withSingleThread { try runRegions(segment, run, team) }
+    } catch let failure as StepFailure {
+      let step = segment.steps[failure.step]
+      guard let node = step.node else {
+        throw ModelError.planning(nil, reason: "\(step.algorithm): \(failure.reason)")
+      }
+      throw RunError.node(
+        program.graph.nodes[node].description(in: program.graph), reason: failure.reason)
+    }
+  }
+
+  private func runRegions(_ segment: Segment, _ run: SegmentRun, _ team: Team) throws {
+    guard options.poison || options.observe != nil else {
+      for (index, region) in segment.regions.enumerated() {
+        try team.run(region: index, blockCount: region.blockCount)
+      }
+      return
+    }
+    var stage = 0
+    var started = monotonicNanoseconds()
+    for (index, region) in segment.regions.enumerated() {
+      try team.run(region: index, blockCount: region.blockCount)
+      let isLast =
+        index + 1 == segment.regions.count || segment.regions[index + 1].work[0].phase == 0
+      guard isLast else { continue }
+      let ended = monotonicNanoseconds()
+      options.observe?(
+        segment.steps.filter { $0.stage == stage }.map {
+          StepTiming(step: $0, start: started, end: ended)
+        })
+      if options.poison { run.poison(afterStage: stage) }
+      stage += 1
+      started = monotonicNanoseconds()
+    }
+  }
+
+  private func runHost(_ position: Int) throws -> [ValueID: Tensor] {
+    let node = program.graph.nodes[position]
+    guard let host = program.operators[position] as? any HostOperator else { return [:] }
+    let inputs = try node.inputs.map { try $0.map { try tensor($0) } }
+    let outputs: [Tensor]
+    do { outputs = try host.run(inputs) } catch let error as OperatorError {
+      throw RunError.node(node.description(in: program.graph), reason: error.reason)
+    }
+    var made: [ValueID: Tensor] = [:]
+    for (id, tensor) in zip(node.outputs, outputs) { if let id { made[id] = tensor } }
+    return made
+  }
+}

@@ -1,0 +1,137 @@
+// SegmentRun: one execution of one segment: a table of pointers, and the blocks that the team hands out.
+//
+// Nothing is allocated between the first and the last region.
+
+import LeapKernels
+import LeapTensors
+import LeapWorkers
+
+/// Memory that one run works in. Not shared between runs that overlap in time.
+package final class WorkingMemory: @unchecked Sendable {
+  private(set) var arena: TensorStorage?
+  private(set) var scratch: TensorStorage?
+
+  /// Makes sure of at least this much memory; what is there is kept where it is enough.
+  ///
+  /// - Throws: `ModelError.outOfMemory`.
+  func reserve(arena arenaBytes: Int, scratch scratchBytes: Int) throws {
+    if arena.map({ $0.byteCount < arenaBytes }) ?? true {
+      arena = nil
+      arena = try TensorStorage(byteCount: arenaBytes)
+    }
+    if scratch.map({ $0.byteCount < scratchBytes }) ?? true {
+      scratch = nil
+      scratch = try TensorStorage(byteCount: scratchBytes)
+    }
+  }
+
+  /// Bytes that it holds now.
+  package var byteCount: Int { (arena?.byteCount ?? 0) + (scratch?.byteCount ?? 0) }
+}
+
+final class SegmentRun: ParallelProgram, @unchecked Sendable {
+  private let segment: Segment
+  private let pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
+  /// Where each step's operands start in `pointers`.
+  private let firstPointer: UnsafeMutableBufferPointer<Int>
+  private let scratch: UnsafeMutableRawPointer
+  private let scratchPerWorker: Int
+  private let shared: UnsafeMutableRawPointer
+  private let memory: WorkingMemory
+  private let keptAlive: [Tensor]
+
+  /// - Parameters:
+  ///   - given: the segment's inputs, in its order.
+  ///   - results: buffers for its results, in its order.
+  ///   - width: how many workers there may be.
+  /// - Throws: `ModelError.outOfMemory`; `RunError.node` never.
+  init(
+    _ segment: Segment, given: [Tensor], results: [TensorStorage], memory: WorkingMemory, width: Int
+  ) throws {
+    self.segment = segment
+    self.memory = memory
+    scratchPerWorker = SegmentRun.aligned(segment.memory.scratchPerWorker)
+    try memory.reserve(
+      arena: segment.memory.arena,
+      scratch: SegmentRun.scratchBytes(of: segment, width: width))
+    guard let arena = memory.arena?.base, let scratch = memory.scratch?.base else {
+      throw ModelError.outOfMemory(bytes: segment.memory.arena)
+    }
+    self.scratch = scratch
+    shared = scratch + scratchPerWorker * width
+    keptAlive = given
+    let count = segment.steps.reduce(0) { $0 + $1.locations.count }
+    pointers = .allocate(capacity: max(count, 1))
+    firstPointer = .allocate(capacity: max(segment.steps.count, 1))
+    pointers.initialize(repeating: nil)
+    firstPointer.initialize(repeating: 0)
+    var next = 0
+    for (index, step) in segment.steps.enumerated() {
+      firstPointer[index] = next
+      for location in step.locations {
+        pointers[next] = SegmentRun.pointer(location, segment, arena, given, results)
+        next += 1
+      }
+    }
+  }
+
+  deinit {
+    pointers.deallocate()
+    firstPointer.deallocate()
+  }
+
+  /// Bytes of scratch that a run of this width takes.
+  static func scratchBytes(of segment: Segment, width: Int) -> Int {
+    aligned(segment.memory.scratchPerWorker) * width + segment.memory.sharedScratch
+  }
+
+  private static func aligned(_ bytes: Int) -> Int {
+    (bytes + TensorStorage.alignment - 1) / TensorStorage.alignment * TensorStorage.alignment
+  }
+
+  private static func pointer(
+    _ location: Location, _ segment: Segment, _ arena: UnsafeMutableRawPointer,
+    _ given: [Tensor], _ results: [TensorStorage]
+  ) -> UnsafeMutableRawPointer? {
+    switch location {
+    case .none: return nil
+    case .arena(let offset): return arena + offset
+    case .result(let index, let offset): return results[index].base + offset
+    case .weight(let index): return segment.weights[index].base
+    case .given(let index):
+      guard case .bytes(let storage, let offset) = given[index].contents else { return nil }
+      return storage.base + offset
+    }
+  }
+
+  func perform(region: Int, block: Int, worker: Int) throws {
+    let work = segment.regions[region].work
+    var index = work.count - 1
+    while work[index].firstBlock > block { index -= 1 }
+    let step = segment.steps[work[index].step]
+    let invocation = Invocation(
+      operands: UnsafePointer(pointers.baseAddress! + firstPointer[work[index].step]),
+      inputCount: step.inputCount, scratch: scratch + scratchPerWorker * worker,
+      sharedScratch: shared + step.sharedOffset)
+    do {
+      try step.kernel.phases[work[index].phase].body(invocation, block - work[index].firstBlock)
+    } catch let error as OperatorError {
+      throw StepFailure(step: work[index].step, reason: error.reason)
+    }
+  }
+
+  /// Fills what is dead after a stage with a pattern that is NaN in every float type, so that reading it shows.
+  func poison(afterStage stage: Int) {
+    guard let arena = memory.arena?.base else { return }
+    for range in segment.deadAfterStage[stage] {
+      (arena + range.lowerBound).initializeMemory(
+        as: UInt8.self, repeating: 0xFF, count: range.count)
+    }
+  }
+}
+
+/// An operator's error while it ran, with the step that it happened in.
+struct StepFailure: Error {
+  let step: Int
+  let reason: String
+}

@@ -1,0 +1,277 @@
+// Draft: one segment of a plan while it is made: steps with their candidates, over values with their layouts,
+// before anything has a place in memory.
+
+import LeapGraph
+import LeapKernels
+import LeapOperators
+import LeapTensors
+
+/// A value of a draft. Reordered copies of a value are values of their own.
+struct DraftValue: Sendable {
+  enum Kind: Sendable, Hashable {
+    /// A step makes it.
+    case computed
+    /// It exists when the segment begins.
+    case given(ValueID)
+    /// A constant, packed for the step that reads it, or as it is.
+    case constant(ValueID, packing: Int?)
+  }
+
+  var operand: Operand
+  var kind: Kind
+  /// The graph's value that it holds; nil for a copy in another layout.
+  var source: ValueID?
+}
+
+/// A step of a draft.
+struct DraftStep: Sendable {
+  enum Role: Sendable {
+    case kernel
+    /// The output is this input's bytes under another shape: a step only where that cannot be.
+    case view(input: Int)
+    /// The inputs side by side along an axis.
+    case concat(axis: Int)
+  }
+
+  /// The node's place in the graph's order; nil for a copy or reorder that the planner added.
+  var node: Int?
+  var role: Role
+  var candidate: KernelCandidate
+  var request: KernelRequest
+  /// Indices of draft values.
+  var inputs: [Int?]
+  var outputs: [Int?]
+
+  /// The values that it reads when it runs: those whose elements were bound at planning are not among them.
+  var readValues: [Int] {
+    zip(inputs, candidate.inputs).compactMap { $1 == .planned ? nil : $0 }
+  }
+}
+
+/// One segment, drafted.
+struct Draft: Sendable {
+  var values: [DraftValue] = []
+  var steps: [DraftStep] = []
+  var recipes: [PackingRecipe] = []
+  /// The draft value that holds a value of the graph in its plain layout.
+  var plainValue: [ValueID: Int] = [:]
+  /// Values that must outlive the segment: outputs of the graph, and what later segments read.
+  var results: [ValueID] = []
+}
+
+/// Drafts a segment: chooses a candidate for every node and adds the reorders between layouts.
+struct DraftBuilder {
+  let program: Program
+  let state: PlanningState
+  let options: PlanOptions
+  private var draft = Draft()
+  /// Draft values in other layouts, by the plain or first one and the layout.
+  private var reordered: [Int: [(Layout, Int)]] = [:]
+  /// The draft value that a value of the graph was computed into, whatever its layout.
+  private var current: [ValueID: Int] = [:]
+
+  init(program: Program, state: PlanningState, options: PlanOptions) {
+    self.program = program
+    self.state = state
+    self.options = options
+  }
+
+  /// - Throws: `ModelError.planning` where a node has no fitting kernel.
+  mutating func build(_ selection: SegmentSelection, results: [ValueID]) throws -> Draft {
+    for position in selection.kernelNodes { try addNode(position) }
+    draft.results = results
+    for result in results {
+      if let value = try reading(result) { draft.plainValue[result] = try plain(value) }
+    }
+    return draft
+  }
+
+  private mutating func addNode(_ position: Int) throws {
+    let node = program.graph.nodes[position]
+    let operation = program.operators[position]
+    do {
+      let inputs = try node.inputs.map { try $0.flatMap { try reading($0) } }
+      let request = makeRequest(node, operation, inputs)
+      let candidate = try choose(node, operation, request, inputs)
+      try addStep(position, node, operation, request, candidate, inputs)
+    } catch let error as OperatorError {
+      throw ModelError.planning(
+        program.description(at: position, types: state.types), reason: error.reason)
+    }
+  }
+
+  /// The draft value that holds a value of the graph as it stands; made for inputs and constants when they are first read.
+  private mutating func reading(_ id: ValueID) throws -> Int? {
+    if let value = current[id] { return value }
+    guard let type = state.types[id], let dataType = type.dataType, let shape = type.fixedShape
+    else { return nil }
+    let kind: DraftValue.Kind =
+      state.available.contains(id) ? .given(id) : .constant(id, packing: nil)
+    draft.values.append(DraftValue(operand: Operand(dataType, shape), kind: kind, source: id))
+    current[id] = draft.values.count - 1
+    return current[id]
+  }
+
+  private func makeRequest(
+    _ node: Node, _ operation: any Operator, _ inputs: [Int?]
+  ) -> KernelRequest {
+    var known: [Int: Tensor] = [:]
+    for (index, id) in node.inputs.enumerated() { known[index] = id.flatMap { state.known[$0] } }
+    let constant = node.inputs.indices.filter { index in
+      node.inputs[index].map { state.isConstant($0) } ?? false
+    }
+    return KernelRequest(
+      inputs: inputs.map { $0.map { draft.values[$0].operand } },
+      outputs: node.outputs.map { id in
+        guard let id, let type = state.types[id], let dataType = type.dataType,
+          let shape = type.fixedShape
+        else { return nil }
+        return Operand(dataType, shape)
+      }, values: known, constantInputs: Set(constant), epilogue: node.epilogue)
+  }
+
+  /// The candidate that costs least, the reorders it needs counted, among those that the options admit.
+  private func choose(
+    _ node: Node, _ operation: any Operator, _ request: KernelRequest, _ inputs: [Int?]
+  ) throws -> KernelCandidate {
+    let all = try operation.candidates(request)
+    var candidates = all.filter { !options.forbidden.contains($0.name) }
+    let wanted =
+      options.algorithms[node.name] ?? options.algorithms[node.origin.names.first ?? ""]
+    if let wanted {
+      candidates = candidates.filter { $0.name == wanted }
+    } else if let general = options.algorithms[""],
+      candidates.contains(where: { $0.name == general })
+    {
+      candidates = candidates.filter { $0.name == general }
+    }
+    guard let first = candidates.first else {
+      let names = all.map(\.name).joined(separator: ", ")
+      throw OperatorError(
+        wanted.map { "it has no algorithm '\($0)'; it has \(names)" }
+          ?? "every algorithm that it has is forbidden: \(names)")
+    }
+    var best = first
+    var bestCost = Double.infinity
+    for candidate in candidates {
+      let cost = candidate.cost.nanoseconds + reorderCost(candidate, inputs)
+      if cost < bestCost { (best, bestCost) = (candidate, cost) }
+    }
+    return best
+  }
+
+  private func reorderCost(_ candidate: KernelCandidate, _ inputs: [Int?]) -> Double {
+    var cost = 0.0
+    for (value, requirement) in zip(inputs, candidate.inputs) {
+      guard let value, case .computed = draft.values[value].kind else { continue }
+      let operand = draft.values[value].operand
+      if !requirement.admits(operand) { cost += Double(operand.byteCount) / 6 }
+    }
+    // What reads the output wants it plain, unless it is blocked too, which is not known yet.
+    for requirement in candidate.outputs {
+      if case .blocked = requirement { cost += 1000 }
+    }
+    return cost
+  }
+
+  private mutating func addStep(
+    _ position: Int, _ node: Node, _ operation: any Operator, _ request: KernelRequest,
+    _ candidate: KernelCandidate, _ inputs: [Int?]
+  ) throws {
+    var request = request
+    var inputs = inputs
+    for (index, requirement) in candidate.inputs.enumerated() {
+      guard let value = inputs[index] else { continue }
+      if let recipe = candidate.packing[index] {
+        inputs[index] = pack(value, recipe)
+      } else {
+        inputs[index] = try adapt(value, to: requirement)
+      }
+      request.inputs[index] = inputs[index].map { draft.values[$0].operand }
+    }
+    let outputs = zip(node.outputs, candidate.outputs).enumerated().map {
+      index, pair -> Int? in
+      guard let id = pair.0, var operand = request.outputs[index] else { return nil }
+      if case .blocked(let width) = pair.1 { operand.layout = blockedLayout(operand.shape, width) }
+      request.outputs[index] = operand
+      draft.values.append(DraftValue(operand: operand, kind: .computed, source: id))
+      current[id] = draft.values.count - 1
+      return draft.values.count - 1
+    }
+    draft.steps.append(
+      DraftStep(
+        node: position, role: try role(operation, request), candidate: candidate,
+        request: request, inputs: inputs, outputs: outputs))
+  }
+
+  private func role(_ operation: any Operator, _ request: KernelRequest) throws -> DraftStep.Role {
+    let allPlain = (request.inputs + request.outputs).allSatisfy { $0?.strides != nil || $0 == nil }
+    guard allPlain, request.epilogue.isEmpty else { return .kernel }
+    if let input = operation.viewInput { return .view(input: input) }
+    if let concat = operation as? any ConcatOperator, let rank = request.outputs[0]?.shape.rank {
+      return .concat(axis: try concat.concatAxis(rank: rank))
+    }
+    return .kernel
+  }
+
+  private mutating func pack(_ value: Int, _ recipe: PackingRecipe) -> Int {
+    guard case .constant(let id, _) = draft.values[value].kind else { return value }
+    draft.recipes.append(recipe)
+    var packed = draft.values[value]
+    packed.kind = .constant(id, packing: draft.recipes.count - 1)
+    draft.values.append(packed)
+    return draft.values.count - 1
+  }
+
+  private func blockedLayout(_ shape: Shape, _ width: Int) -> Layout {
+    .blocked(width: width, slots: (shape[1] + width - 1) / width * width, map: .identity)
+  }
+
+  private mutating func plain(_ value: Int) throws -> Int {
+    try adapt(value, to: .contiguous)
+  }
+
+  /// The value in a layout that the requirement admits, through a reorder where it lies in another.
+  private mutating func adapt(_ value: Int, to requirement: LayoutRequirement) throws -> Int {
+    let operand = draft.values[value].operand
+    if requirement.admits(operand) { return value }
+    var target = operand
+    if case .blocked(let width) = requirement {
+      target.layout = blockedLayout(operand.shape, width)
+    } else {
+      target.layout = .contiguous
+    }
+    if let (_, made) = reordered[value, default: []].first(where: { $0.0 == target.layout }) {
+      return made
+    }
+    draft.values.append(DraftValue(operand: target, kind: .computed, source: nil))
+    let made = draft.values.count - 1
+    reordered[value, default: []].append((target.layout, made))
+    draft.steps.append(Draft.copyStep(from: value, operand, to: made, target))
+    return made
+  }
+}
+
+extension Draft {
+  /// A step that copies a value into another layout.
+  static func copyStep(from value: Int, _ source: Operand, to copy: Int, _ target: Operand) -> DraftStep {
+    let requirement: (Operand) -> LayoutRequirement = { operand in
+      if case .blocked(let width, _, _) = operand.layout { .blocked(width: width) } else { .plain }
+    }
+    let bytes = Double(source.byteCount) + Double(target.byteCount)
+    let candidate = KernelCandidate(
+      name: source.strides != nil && target.strides != nil ? "copy" : "reorder",
+      inputs: [requirement(source)], outputs: [requirement(target)],
+      cost: Cost(operations: 0, bytes: bytes)
+    ) { request in
+      guard let source = request.inputs[0], let target = request.outputs[0] else {
+        throw OperatorError("a copy needs a source and a target")
+      }
+      return try Reorder.kernel(from: source, to: target)
+    }
+    return DraftStep(
+      node: nil, role: .kernel, candidate: candidate,
+      request: KernelRequest(inputs: [source], outputs: [target]), inputs: [value],
+      outputs: [copy])
+  }
+}

@@ -1,0 +1,248 @@
+// Planner: from what is known at one point of a run to the segment that runs next: select, draft, order, place, bind.
+
+import LeapGraph
+import LeapKernels
+import LeapOperators
+import LeapTensors
+
+package struct Planner: Sendable {
+  package let program: Program
+  package let weights: WeightStore
+  package let options: PlanOptions
+  /// The values that a run must end with.
+  package let outputs: [ValueID]
+
+  package init(
+    program: Program, weights: WeightStore, options: PlanOptions, outputs: [ValueID]
+  ) {
+    self.program = program
+    self.weights = weights
+    self.options = options
+    self.outputs = outputs
+  }
+
+  /// Plans the next segment.
+  ///
+  /// - Throws: `ModelError`.
+  package func segment(from start: PlanningState) throws -> Segment {
+    var state = start
+    let selection = try state.select()
+    var builder = DraftBuilder(program: program, state: state, options: options)
+    let draft = try builder.build(selection, results: results(of: selection, state))
+    let schedule = Schedule(draft, width: options.width)
+    let placement = Placement(draft, schedule, reuse: options.reuse)
+    var binder = try SegmentBinder(self, draft, schedule, placement)
+    try binder.bindSteps()
+    return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
+  }
+
+  /// The values that must outlive a segment: outputs, and what hosts, later segments and their planning read.
+  private func results(of selection: SegmentSelection, _ state: PlanningState) -> [ValueID] {
+    let made = Set(
+      selection.kernelNodes.flatMap { program.graph.nodes[$0].outputs.compactMap { $0 } })
+    var wanted = Set(outputs).union(selection.observed)
+    for position in selection.hostNodes + state.remaining {
+      wanted.formUnion(program.graph.nodes[position].uses)
+    }
+    return wanted.filter { made.contains($0) }.sorted()
+  }
+}
+
+/// Turns a placed draft into a segment: arena offsets, weights, bound kernels.
+struct SegmentBinder {
+  private let planner: Planner
+  private let draft: Draft
+  private let schedule: Schedule
+  private let placement: Placement
+  private var arena: ArenaLayout
+  private var requests: [ArenaRequest]
+  /// For each buffer: the result that lies in it.
+  private var resultOfBuffer: [Int: Int] = [:]
+  private var results: [SegmentResult] = []
+  private var given: [ValueID] = []
+  private var weights: [TensorStorage] = []
+  private var weightIndex: [Int: Int] = [:]
+  private var steps: [Step] = []
+  private var memory = SegmentMemory()
+  private var sharedInStage: [Int: Int] = [:]
+
+  init(
+    _ planner: Planner, _ draft: Draft, _ schedule: Schedule, _ placement: Placement
+  ) throws {
+    self.planner = planner
+    self.draft = draft
+    self.schedule = schedule
+    self.placement = placement
+    for id in draft.results {
+      guard let value = draft.plainValue[id], let place = placement.places[value] else { continue }
+      resultOfBuffer[place.buffer] = results.count
+      results.append(SegmentResult(value: id, operand: draft.values[value].operand))
+    }
+    requests = SegmentBinder.requests(draft, schedule, placement)
+    for buffer in resultOfBuffer.keys { requests[buffer].byteCount = 0 }
+    arena = try ArenaLayout(requests)
+    memory.arena = arena.byteCount
+    memory.liveBound = ArenaLayout.liveBound(requests)
+    memory.withoutReuse = draft.values.reduce(0) { sum, value in
+      value.kind == .computed ? sum &+ value.operand.byteCount : sum
+    }
+    memory.results = results.reduce(0) { $0 &+ $1.operand.byteCount }
+  }
+
+  /// The size and lifetime, in stages, of each buffer.
+  private static func requests(
+    _ draft: Draft, _ schedule: Schedule, _ placement: Placement
+  ) -> [ArenaRequest] {
+    let dependencies = Schedule.Dependencies(draft)
+    return placement.bufferBytes.indices.map { buffer in
+      var request = ArenaRequest(
+        byteCount: placement.bufferBytes[buffer], first: .max, last: 0)
+      for value in placement.membersOfBuffers[buffer] {
+        let touching = dependencies.readers[value] + [dependencies.producer[value]].compactMap { $0 }
+        for step in touching where !placement.elided[step] {
+          request.first = min(request.first, schedule.stage[step])
+          request.last = max(request.last, schedule.stage[step])
+        }
+      }
+      if request.first == .max { request.first = 0 }
+      return request
+    }
+  }
+
+  mutating func bindSteps() throws {
+    for index in schedule.order where !placement.elided[index] {
+      let step = draft.steps[index]
+      if let parts = placement.partialCopies[index] {
+        for part in parts { try bindPart(part, of: step, index) }
+      } else {
+        try bind(step, index)
+      }
+    }
+  }
+
+  private mutating func bind(_ step: DraftStep, _ index: Int) throws {
+    var request = step.request
+    for (operand, value) in step.inputs.enumerated() {
+      if let value, let place = placement.places[value] {
+        request.inputs[operand]?.layout = place.layout
+      }
+    }
+    for (operand, value) in step.outputs.enumerated() {
+      if let value, let place = placement.places[value] {
+        request.outputs[operand]?.layout = place.layout
+      }
+    }
+    let kernel: Kernel
+    do { kernel = try step.candidate.bind(request) } catch let error as OperatorError {
+      throw ModelError.planning(description(step), reason: error.reason)
+    }
+    let inputs = try zip(step.inputs, step.candidate.inputs).map { value, requirement in
+      requirement == .planned ? Location.none : try location(value)
+    }
+    append(step, index, kernel, inputs + (try step.outputs.map { try location($0) }))
+  }
+
+  /// Copies one part of a concat into its place.
+  private mutating func bindPart(_ part: Int, of step: DraftStep, _ index: Int) throws {
+    guard case .concat(let axis) = step.role, let output = step.outputs[0],
+      let home = placement.places[output]
+    else { return }
+    let parts = step.inputs.compactMap { $0 }
+    let whole = Operand(
+      draft.values[output].operand.dataType, draft.values[output].operand.shape,
+      layout: home.layout)
+    let strides = whole.strides ?? whole.shape.rowMajorStrides
+    let before = parts[..<part].reduce(0) { $0 + draft.values[$1].operand.shape[axis] }
+    var source = draft.values[parts[part]].operand
+    if let place = placement.places[parts[part]] { source.layout = place.layout }
+    let target = Operand(source.dataType, source.shape, layout: .strided(strides))
+    let copy = Draft.copyStep(from: parts[part], source, to: output, target)
+    var named = copy
+    named.node = step.node
+    let offset = before * strides[axis] * source.dataType.byteWidth
+    let kernel = try copy.candidate.bind(copy.request)
+    let destination = shifted(try location(output), by: offset)
+    append(named, index, kernel, [try location(parts[part]), destination])
+  }
+
+  private func shifted(_ location: Location, by offset: Int) -> Location {
+    switch location {
+    case .arena(let start): .arena(start + offset)
+    case .result(let index, let start): .result(index, offset: start + offset)
+    default: location
+    }
+  }
+
+  private mutating func append(
+    _ step: DraftStep, _ index: Int, _ kernel: Kernel, _ locations: [Location]
+  ) {
+    let stage = schedule.stage[index]
+    let shared = sharedInStage[stage, default: 0]
+    let aligned = (kernel.sharedScratch + TensorStorage.alignment - 1)
+      / TensorStorage.alignment * TensorStorage.alignment
+    sharedInStage[stage] = shared + aligned
+    memory.scratchPerWorker = max(memory.scratchPerWorker, kernel.scratchPerWorker)
+    memory.sharedScratch = max(memory.sharedScratch, shared + aligned)
+    let node = step.node.map { planner.program.graph.nodes[$0] }
+    steps.append(
+      Step(
+        node: step.node, name: node?.origin.names.first ?? node?.name ?? "",
+        operatorType: node?.operatorType ?? "", algorithm: step.candidate.name, stage: stage,
+        cost: step.candidate.cost, kernel: kernel, locations: locations,
+        inputCount: step.inputs.count, sharedOffset: shared))
+  }
+
+  private mutating func location(_ value: Int?) throws -> Location {
+    guard let value else { return .none }
+    if let place = placement.places[value] {
+      if let result = resultOfBuffer[place.buffer] {
+        return .result(result, offset: place.byteOffset)
+      }
+      return .arena(arena.offsets[place.buffer] + place.byteOffset)
+    }
+    let source = placement.externalAlias[value] ?? value
+    switch draft.values[source].kind {
+    case .given(let id):
+      if let index = given.firstIndex(of: id) { return .given(index) }
+      given.append(id)
+      return .given(given.count - 1)
+    case .constant(let id, let packing):
+      if let index = weightIndex[source] { return .weight(index) }
+      weights.append(
+        try planner.weights.storage(of: id, packing: packing.map { draft.recipes[$0] }))
+      weightIndex[source] = weights.count - 1
+      return .weight(weights.count - 1)
+    case .computed:
+      throw ModelError.planning(nil, reason: "a computed value has no place")
+    }
+  }
+
+  private func description(_ step: DraftStep) -> NodeDescription? {
+    step.node.map { planner.program.graph.nodes[$0].description(in: planner.program.graph) }
+  }
+
+  func segment(
+    _ selection: SegmentSelection, next: PlanningState?, _ state: PlanningState
+  ) -> Segment {
+    let notes = placement.notes.sorted { $0.key < $1.key }.map { step, reasons in
+      let node = draft.steps[step].node.map { planner.program.graph.nodes[$0].name }
+      return (node: node ?? "", reasons: reasons)
+    }
+    let known = state.known.filter { id, _ in
+      planner.outputs.contains(id) && !state.isConstant(id)
+    }
+    return Segment(
+      steps: steps, stageCount: schedule.stageCount, memory: memory, notes: notes, given: given,
+      results: results, known: known,
+      weights: weights, deadAfterStage: deadAfterStage(), selection: selection, next: next)
+  }
+
+  private func deadAfterStage() -> [[Range<Int>]] {
+    var dead = [[Range<Int>]](repeating: [], count: schedule.stageCount)
+    for (buffer, request) in requests.enumerated() where request.byteCount > 0 {
+      let start = arena.offsets[buffer]
+      dead[request.last].append(start..<(start + request.byteCount))
+    }
+    return dead
+  }
+}

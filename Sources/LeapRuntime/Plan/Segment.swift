@@ -1,0 +1,131 @@
+// Segment: a part of a plan whose shapes are all known: bound kernels in stages, and an offset for every operand.
+// Immutable; many runs may execute one at once.
+
+import LeapGraph
+import LeapKernels
+import LeapOperators
+import LeapTensors
+
+/// Where an operand lies when its step runs.
+enum Location: Sendable, Hashable {
+  case none
+  /// Bytes from the start of the arena.
+  case arena(Int)
+  /// An input of the segment, by its index.
+  case given(Int)
+  /// A result of the segment, by its index, and bytes from its start.
+  case result(Int, offset: Int)
+  /// A weight, by its index.
+  case weight(Int)
+}
+
+/// One bound step.
+package struct Step: Sendable {
+  /// The node's place in the program's graph; nil for a copy or reorder that the planner added.
+  package let node: Int?
+  /// The node's name in the model.
+  package let name: String
+  package let operatorType: String
+  package let algorithm: String
+  package let stage: Int
+  package let cost: Cost
+  let kernel: Kernel
+  let locations: [Location]
+  let inputCount: Int
+  /// Bytes from the start of the stage's shared scratch.
+  let sharedOffset: Int
+}
+
+/// Blocks between two barriers: the phases of the same number of all steps of a stage.
+struct Region: Sendable {
+  struct Work: Sendable {
+    let step: Int
+    let phase: Int
+    let firstBlock: Int
+  }
+  let work: [Work]
+  let blockCount: Int
+}
+
+/// A value that a segment leaves behind.
+struct SegmentResult: Sendable {
+  let value: ValueID
+  let operand: Operand
+}
+
+/// Memory of one segment, in bytes, exact.
+package struct SegmentMemory: Sendable, Hashable {
+  package var arena = 0
+  package var scratchPerWorker = 0
+  package var sharedScratch = 0
+  package var results = 0
+  /// The arena that the same order would need if nothing shared memory.
+  package var withoutReuse = 0
+  /// The largest sum of live buffers in any stage: no placement needs less.
+  package var liveBound = 0
+}
+
+package final class Segment: Sendable {
+  package let steps: [Step]
+  package let stageCount: Int
+  package let memory: SegmentMemory
+  /// Why values do not share memory, by node name.
+  package let notes: [(node: String, reasons: [String])]
+  let regions: [Region]
+  /// Values that must exist, in the order of `Location.given`.
+  let given: [ValueID]
+  /// Values in memory of their own, in the order of `Location.result`.
+  let results: [SegmentResult]
+  /// Elements of outputs that planning computed itself: no step makes them.
+  let known: [ValueID: Tensor]
+  let weights: [TensorStorage]
+  /// Byte ranges of the arena that are dead after each stage, for the debugging run that poisons them.
+  let deadAfterStage: [[Range<Int>]]
+  /// Estimated time on one core.
+  let nanoseconds: Double
+  /// Nodes that make their own outputs, in order, after the steps.
+  let hostNodes: [Int]
+  /// Values whose elements the next segment must know.
+  let observed: Set<ValueID>
+  /// What the next segment starts from, before it learns what this one left; nil in the last.
+  let next: PlanningState?
+
+  init(
+    steps: [Step], stageCount: Int, memory: SegmentMemory,
+    notes: [(node: String, reasons: [String])], given: [ValueID], results: [SegmentResult],
+    known: [ValueID: Tensor], weights: [TensorStorage], deadAfterStage: [[Range<Int>]],
+    selection: SegmentSelection, next: PlanningState?
+  ) {
+    self.steps = steps
+    self.stageCount = stageCount
+    self.memory = memory
+    self.notes = notes
+    self.given = given
+    self.results = results
+    self.known = known
+    self.weights = weights
+    self.deadAfterStage = deadAfterStage
+    regions = Segment.regions(of: steps, stageCount)
+    nanoseconds = steps.reduce(0) { $0 + $1.cost.nanoseconds }
+    hostNodes = selection.hostNodes
+    observed = selection.observed
+    self.next = next
+  }
+
+  private static func regions(of steps: [Step], _ stageCount: Int) -> [Region] {
+    var members = [[Int]](repeating: [], count: stageCount)
+    for (index, step) in steps.enumerated() { members[step.stage].append(index) }
+    return members.flatMap { stage -> [Region] in
+      let phases = stage.map { steps[$0].kernel.phases.count }.max() ?? 0
+      return (0..<phases).map { phase in
+        var count = 0
+        var work: [Region.Work] = []
+        for step in stage where phase < steps[step].kernel.phases.count {
+          work.append(Region.Work(step: step, phase: phase, firstBlock: count))
+          count += steps[step].kernel.phases[phase].blockCount
+        }
+        return Region(work: work, blockCount: count)
+      }
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// WeightStore: the constants of a session as kernels want them, one copy of each, shared by all plans.
+
+import LeapGraph
+import LeapKernels
+import LeapTensors
+import Synchronization
+
+/// How constants that need no packing are held.
+package enum WeightPolicy: Sendable, Hashable {
+  /// Those that lie aligned in the file stay mapped. Truncating the file while the session lives ends the process.
+  case mapped
+  /// All are read into memory of the session's own.
+  case owned
+}
+
+package final class WeightStore: Sendable {
+  private struct Key: Hashable, Sendable {
+    let value: ValueID
+    let recipe: String?
+  }
+
+  private let graph: Graph
+  private let policy: WeightPolicy
+  private let entries = Mutex<[Key: TensorStorage]>([:])
+  private let mapped = Atomic<Int>(0)
+  private let owned = Atomic<Int>(0)
+
+  package init(graph: Graph, policy: WeightPolicy) {
+    self.graph = graph
+    self.policy = policy
+  }
+
+  /// Constants below this many bytes are always read: a page would be mapped for each.
+  private static let smallestMapping = 64 << 10
+
+  /// The bytes of a constant, packed by a recipe or as they are. Made once; later calls share it.
+  ///
+  /// - Throws: what reading the constant throws.
+  package func storage(of value: ValueID, packing recipe: PackingRecipe?) throws -> TensorStorage {
+    let key = Key(value: value, recipe: recipe?.key)
+    if let entry = entries.withLock({ $0[key] }) { return entry }
+    guard let constant = graph.constants[value] else {
+      throw ModelError.planning(nil, reason: "'\(graph[value].name)' is not a constant")
+    }
+    let (made, isMapped) = try make(constant, recipe)
+    return entries.withLock { entries in
+      if let entry = entries[key] { return entry }
+      entries[key] = made
+      (isMapped ? mapped : owned).add(made.byteCount, ordering: .relaxed)
+      return made
+    }
+  }
+
+  /// Bytes that plans hold: mapped from files, and in memory of the session's own.
+  package var byteCounts: (mapped: Int, owned: Int) {
+    (mapped.load(ordering: .relaxed), owned.load(ordering: .relaxed))
+  }
+
+  private func make(
+    _ constant: Constant, _ recipe: PackingRecipe?
+  ) throws -> (storage: TensorStorage, isMapped: Bool) {
+    if let recipe {
+      let packed = try TensorStorage(byteCount: recipe.byteCount)
+      try constant.tensor().withUnsafeBytes { source in
+        if let base = source.baseAddress { recipe.pack(base, packed.base) }
+      }
+      return (packed, false)
+    }
+    if case .file(let file, let offset) = constant.source, policy == .mapped,
+      offset % TensorStorage.alignment == 0, constant.byteCount >= WeightStore.smallestMapping
+    {
+      return (try file.map(offset: offset, count: constant.byteCount), true)
+    }
+    let tensor = try constant.tensor()
+    guard case .bytes(let storage, let offset) = tensor.contents else {
+      throw ModelError.planning(nil, reason: "a constant of strings has no kernel")
+    }
+    if offset == 0 { return (storage, false) }
+    let copy = try TensorStorage(byteCount: tensor.byteCount)
+    copy.base.copyMemory(from: storage.base + offset, byteCount: tensor.byteCount)
+    return (copy, false)
+  }
+}

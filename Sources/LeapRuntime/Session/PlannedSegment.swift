@@ -1,0 +1,44 @@
+// PlannedSegment: a segment of a plan with the segments that followed it in earlier runs.
+
+import LeapGraph
+import LeapTensors
+import LeapWorkers
+
+final class PlannedSegment: Sendable {
+  let start: PlanningState
+  let segment: Segment
+  private let followers: SingleFlightCache<FollowerKey, PlannedSegment>
+
+  /// What decides the next segment: shapes that only running told, and elements that planning must know.
+  private struct FollowerKey: Hashable, Sendable {
+    var shapes: [ValueID: Shape]
+    var elements: [ValueID: [UInt8]]
+  }
+
+  private static let followerLimit = 16
+
+  init(_ state: PlanningState, _ planner: Planner) throws {
+    start = state
+    segment = try planner.segment(from: state)
+    followers = SingleFlightCache(capacity: PlannedSegment.followerLimit)
+  }
+
+  /// The segment that follows when this one left `made`.
+  func following(
+    _ made: [ValueID: Tensor], _ execution: Execution, _ planner: Planner
+  ) throws -> PlannedSegment {
+    guard var state = segment.next else { return self }
+    var learned = made
+    for id in segment.observed { learned[id] = try execution.tensor(id) }
+    let key = FollowerKey(
+      shapes: learned.mapValues(\.shape),
+      elements: Dictionary(
+        uniqueKeysWithValues: segment.observed.map { id in
+          (id, learned[id].map { $0.withUnsafeBytes { [UInt8]($0) } } ?? [])
+        }))
+    return try followers.value(for: key) {
+      state.learn(learned, elementsOf: segment.observed)
+      return try PlannedSegment(state, planner)
+    }
+  }
+}

@@ -1,0 +1,243 @@
+// SessionCore: a model ready to run: optimised once, planned per shape, run from any thread.
+
+import LeapFormat
+import LeapGraph
+import LeapKernels
+import LeapOperators
+import LeapTensors
+import LeapWorkers
+import Synchronization
+
+/// What a session is made with.
+package struct SessionConfiguration: Sendable {
+  /// Workers of a run; nil for as many as the process may use.
+  package var width: Int?
+  package var disabledPasses: Set<String> = []
+  package var disablesAllPasses = false
+  package var plan = PlanOptions()
+  package var weights = WeightPolicy.mapped
+  /// Bytes that the session may use; nil for no limit beyond the system's.
+  package var memoryBudget: Int?
+  package var maximalConcurrentRuns = 2
+  package var maximalQueuedRuns = 64
+  /// Fill memory with NaN as soon as it is dead: for checking plans.
+  package var poisonsDeadMemory = false
+
+  package init() {}
+}
+
+package final class SessionCore: Sendable {
+  package let model: Model
+  package let program: Program
+  package let weights: WeightStore
+  private let configuration: SessionConfiguration
+  private let width: Int
+  private let pool: WorkingMemoryPool
+  private let roots: SingleFlightCache<RootKey, PlannedSegment>
+  private let inputIDs: [String: ValueID]
+  private let variants = Mutex<[Set<String>: SessionCore]>([:])
+
+  /// What decides the first segment of a run.
+  private struct RootKey: Hashable, Sendable {
+    var inputs: [ValueID: Signature]
+    var outputs: [ValueID]
+  }
+  private struct Signature: Hashable, Sendable {
+    var dataType: DataType
+    var shape: Shape
+  }
+
+  /// How many shapes of inputs a session keeps plans for.
+  private static let planLimit = 16
+
+  /// - Throws: `ModelError`.
+  package init(model: Model, configuration: SessionConfiguration) throws {
+    self.model = model
+    self.configuration = configuration
+    if let asked = configuration.width, asked < 1 {
+      throw ModelError.option(name: "threads", reason: "\(asked) is not a number of threads")
+    }
+    width = configuration.width ?? ProcessorCount.available()
+    let passes = configuration.disablesAllPasses ? [] : standardPasses
+    let graph = try Optimizer.optimize(
+      model.graph, table: .standard, passes: passes,
+      disabled: configuration.disablesAllPasses ? [] : configuration.disabledPasses)
+    program = try Program(graph: graph, table: .standard)
+    weights = WeightStore(graph: graph, policy: configuration.weights)
+    pool = WorkingMemoryPool(
+      limit: configuration.maximalConcurrentRuns, queueLimit: configuration.maximalQueuedRuns)
+    roots = SingleFlightCache(capacity: SessionCore.planLimit)
+    var ids: [String: ValueID] = [:]
+    for id in graph.inputs { ids[graph[id].name] = id }
+    inputIDs = ids
+  }
+
+  /// Runs the model.
+  ///
+  /// - Parameters:
+  ///   - inputs: tensors by name.
+  ///   - outputs: names of values of the graph; nil for the model's outputs.
+  /// - Throws: `RunError`, `ModelError`.
+  package func run(
+    _ inputs: [String: Tensor], outputs: [String]? = nil, interrupt: Interrupt = Interrupt(),
+    observe: (@Sendable ([StepTiming]) -> Void)? = nil
+  ) throws -> [String: Tensor] {
+    let names = outputs ?? model.graph.outputs.map { model.graph[$0].name }
+    let declared = Set(model.graph.outputs.map { model.graph[$0].name })
+    let further = Set(names).subtracting(declared)
+    guard further.isEmpty else {
+      return try variant(with: further).run(
+        inputs, outputs: names, interrupt: interrupt, observe: observe)
+    }
+    let given = try checked(inputs)
+    let memory = try pool.take(interrupt)
+    defer { pool.giveBack(memory) }
+    var options = ExecutionOptions(width: width, interrupt: interrupt)
+    options.poison = configuration.poisonsDeadMemory
+    options.observe = observe
+    return try execute(given, names, memory, options)
+  }
+
+  private func execute(
+    _ given: [ValueID: Tensor], _ names: [String], _ memory: WorkingMemory,
+    _ options: ExecutionOptions
+  ) throws -> [String: Tensor] {
+    let wanted = outputIDs(names)
+    var execution = Execution(
+      program: program, memory: memory, options: options, inputs: given)
+    var planned = try root(given, wanted.map(\.id))
+    var known: [ValueID: Tensor] = [:]
+    while true {
+      try checkBudget(planned.segment)
+      let made = try execution.run(planned.segment)
+      known.merge(planned.segment.known) { $1 }
+      guard planned.segment.next != nil else { break }
+      planned = try planned.following(made, execution, planner(wanted.map(\.id)))
+    }
+    var results: [String: Tensor] = [:]
+    for (name, id) in wanted { results[name] = try known[id] ?? execution.tensor(id) }
+    return results
+  }
+
+  private func outputIDs(_ names: [String]) -> [(name: String, id: ValueID)] {
+    // Optimisation may let an output be another value: outputs keep their place in the list.
+    let declared = model.graph.outputs.map { model.graph[$0].name }
+    return names.compactMap { name in
+      declared.firstIndex(of: name).map { (name, program.graph.outputs[$0]) }
+    }
+  }
+
+  private func planner(_ outputs: [ValueID]) -> Planner {
+    var options = configuration.plan
+    options.width = width
+    return Planner(program: program, weights: weights, options: options, outputs: outputs)
+  }
+
+  private func root(_ given: [ValueID: Tensor], _ outputs: [ValueID]) throws -> PlannedSegment {
+    let key = RootKey(
+      inputs: given.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) },
+      outputs: outputs)
+    return try roots.value(for: key) {
+      let state = PlanningState(
+        program: program, inputs: given.mapValues { ($0.dataType, $0.shape) })
+      return try PlannedSegment(state, planner(outputs))
+    }
+  }
+
+  private func checkBudget(_ segment: Segment) throws {
+    guard let budget = configuration.memoryBudget else { return }
+    let counts = weights.byteCounts
+    let parts = [
+      counts.mapped, counts.owned, segment.memory.arena, segment.memory.results,
+      SegmentRun.scratchBytes(of: segment, width: width),
+    ]
+    let required = parts.reduce(0) { sum, part in
+      let (next, overflow) = sum.addingReportingOverflow(part)
+      return overflow ? .max : next
+    }
+    if required > budget { throw RunError.overBudget(required: required, budget: budget) }
+  }
+
+  /// The plan's first segment for inputs of these shapes.
+  ///
+  /// - Throws: `ModelError`.
+  package func plan(inputs: [String: (DataType, Shape)]) throws -> Segment {
+    var known: [ValueID: (DataType, Shape)] = [:]
+    for (name, input) in inputs { if let id = inputIDs[name] { known[id] = input } }
+    let state = PlanningState(program: program, inputs: known)
+    return try planner(program.graph.outputs).segment(from: state)
+  }
+
+  /// How many workers a run has at most.
+  package var workerCount: Int { width }
+}
+
+extension SessionCore {
+  /// A session on the same model that has further values as outputs. Made once for each set of names.
+  private func variant(with names: Set<String>) throws -> SessionCore {
+    if let made = variants.withLock({ $0[names] }) { return made }
+    var extended = model
+    var added = extended.graph.outputs
+    for name in names.sorted() {
+      guard let index = extended.graph.values.firstIndex(where: { $0.name == name }) else {
+        throw RunError.unknownOutput(name, known: extended.graph.values.map(\.name))
+      }
+      added.append(ValueID(index))
+    }
+    extended.graph.outputs = added
+    let made = try SessionCore(model: extended, configuration: configuration)
+    variants.withLock { variants in
+      if variants.count >= SessionCore.planLimit { variants.removeAll() }
+      variants[names] = made
+    }
+    return made
+  }
+
+  /// The inputs by value, after checking names, types, ranks and shapes.
+  private func checked(_ inputs: [String: Tensor]) throws -> [ValueID: Tensor] {
+    let graph = model.graph
+    var given: [ValueID: Tensor] = [:]
+    for (name, tensor) in inputs {
+      guard let id = inputIDs[name] else {
+        throw RunError.unknownInput(name, known: graph.inputs.map { graph[$0].name })
+      }
+      given[id] = tensor
+    }
+    var symbols: [String: (extent: Int, input: String)] = [:]
+    for id in graph.inputs {
+      let name = graph[id].name
+      guard let mine = inputIDs[name] else { continue }
+      guard let tensor = given[mine] else {
+        if graph.constants[id] != nil { continue }
+        throw RunError.missingInput(
+          name, expected: graph[id].type?.description ?? "a value of unknown type")
+      }
+      try check(tensor, name, graph[id].type, &symbols)
+    }
+    return given
+  }
+
+  private func check(
+    _ tensor: Tensor, _ name: String, _ type: ValueType?,
+    _ symbols: inout [String: (extent: Int, input: String)]
+  ) throws {
+    guard let type else { return }
+    func mismatch(_ note: String = "") -> RunError {
+      .inputMismatch(name, expected: "\(type)\(note)", got: tensor.description)
+    }
+    guard type.dataType == tensor.dataType else { throw mismatch() }
+    guard let shape = type.shape else { return }
+    guard shape.count == tensor.shape.rank else { throw mismatch() }
+    for (expected, extent) in zip(shape, tensor.shape) {
+      switch expected {
+      case .fixed(let value) where value != extent: throw mismatch()
+      case .symbol(let symbol):
+        if let known = symbols[symbol], known.extent != extent {
+          throw mismatch(" with \(symbol) = \(known.extent), as in input '\(known.input)'")
+        }
+        symbols[symbol] = (extent, name)
+      default: break
+      }
+    }
+  }
+}
