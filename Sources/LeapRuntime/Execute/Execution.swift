@@ -86,7 +86,9 @@ struct Execution {
       estimatedNanoseconds: segment.nanoseconds)
     defer { team.finish() }
     do {
-      try BLASThreads.withSingleThread { try runRegions(segment, run, team) }
+      BLASThreads.enter()
+      defer { BLASThreads.leave() }
+      try runRegions(segment, run, team)
     } catch let failure as StepFailure {
       let step = segment.steps[failure.step]
       guard let node = step.node else {
