@@ -4,7 +4,9 @@
 import Dispatch
 import Synchronization
 
-package final class SingleFlightCache<Key: Hashable & Sendable, Value: AnyObject & Sendable>: Sendable {
+package final class SingleFlightCache<Key: Hashable & Sendable, Value: AnyObject & Sendable>:
+  Sendable
+{
   private final class Entry: Sendable {
     /// Left once for each thread that waits, when the value is there or making it failed.
     let done = DispatchGroup()

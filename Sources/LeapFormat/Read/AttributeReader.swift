@@ -25,7 +25,8 @@ struct AttributeReader {
     if !reference.isEmpty {
       guard allowsReferences else {
         throw ModelError.invalid(
-          location: here, reason: "it refers to '\(reference)' of a caller, but stands in no function")
+          location: here,
+          reason: "it refers to '\(reference)' of a caller, but stands in no function")
       }
       return (name, .reference(reference))
     }
@@ -50,11 +51,15 @@ struct AttributeReader {
       return .ints(Array(UnsafeBufferPointer(start: message.ints, count: message.n_ints)))
     case .strings:
       return .strings(
-        UnsafeBufferPointer(start: message.strings, count: message.n_strings).map { Array(bytes($0)) })
+        UnsafeBufferPointer(start: message.strings, count: message.n_strings).map {
+          Array(bytes($0))
+        })
     case .tensor: return .tensor(try tensors.constant(some(message.t, field, label), label: label))
     case .tensors:
       return .tensors(
-        try messages(message.tensors, message.n_tensors).map { try tensors.constant($0, label: label) })
+        try messages(message.tensors, message.n_tensors).map {
+          try tensors.constant($0, label: label)
+        })
     case .sparseTensor:
       return .sparseTensor(
         try tensors.sparseConstant(some(message.sparse_tensor, field, label), label: label))
@@ -64,10 +69,12 @@ struct AttributeReader {
           .map { try tensors.sparseConstant($0, label: label) })
     case .graph: return .graph(try readGraph(some(message.g, field, label), label))
     case .graphs:
-      return .graphs(try messages(message.graphs, message.n_graphs).map { try readGraph($0, label) })
+      return .graphs(
+        try messages(message.graphs, message.n_graphs).map { try readGraph($0, label) })
     case .type: return .type(try type(some(message.tp, field, label), label))
     case .types:
-      return .types(try messages(message.type_protos, message.n_type_protos).map { try type($0, label) })
+      return .types(
+        try messages(message.type_protos, message.n_type_protos).map { try type($0, label) })
     }
   }
 
@@ -84,7 +91,8 @@ struct AttributeReader {
     guard present.count == 1 else {
       throw ModelError.invalid(
         location: label,
-        reason: present.isEmpty ? "it has neither type nor value" : "it has no type, but several values")
+        reason: present.isEmpty
+          ? "it has neither type nor value" : "it has no type, but several values")
     }
     return present[0]
   }

@@ -65,7 +65,8 @@ struct GraphReader {
       let known = value.pointee.type.map { hasElementType(UnsafePointer($0)) } ?? false
       let type =
         known
-        ? try TypeReader.type(value.pointee.type.map { UnsafePointer($0) }, label: "value '\(name)'")
+        ? try TypeReader.type(
+          value.pointee.type.map { UnsafePointer($0) }, label: "value '\(name)'")
         : nil
       types[name] = (type ?? types[name]?.type, string(value.pointee.doc_string))
     }
@@ -125,7 +126,8 @@ struct GraphReader {
       return
     }
     guard scope.graph.constants[input] == nil else {
-      throw ModelError.invalid(location: label, reason: "the name '\(name)' is taken: a value has one producer")
+      throw ModelError.invalid(
+        location: label, reason: "the name '\(name)' is taken: a value has one producer")
     }
     if let declared = scope.graph[input].type, declared.dataType != constant.dataType {
       throw ModelError.invalid(

@@ -28,7 +28,8 @@ enum TypeReader {
       return .map(
         key: try elementType(map.key_type, label: label), value: try inner(map.value_type, label))
     case LEAPSTONE__ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE:
-      throw ModelError.invalid(location: label, reason: "its type is opaque, which is not supported")
+      throw ModelError.invalid(
+        location: label, reason: "its type is opaque, which is not supported")
     default: return nil
     }
   }

@@ -29,11 +29,17 @@ enum ForeignFormat {
   }
 
   private static let magics: [(bytes: [UInt8], offset: Int, name: String)] = [
-    (Array("PK\u{3}\u{4}".utf8), 0, "a zip archive (PyTorch's .pt and .pth are such): export it to ONNX"),
+    (
+      Array("PK\u{3}\u{4}".utf8), 0,
+      "a zip archive (PyTorch's .pt and .pth are such): export it to ONNX"
+    ),
     ([0x1f, 0x8b], 0, "a gzip archive: unpack it first"),
     ([0x80, 0x02], 0, "a Python pickle (an old PyTorch file): export it to ONNX"),
     (Array("TFL3".utf8), 4, "a TensorFlow Lite model: convert it to ONNX"),
-    (Array("ORTM".utf8), 4, "a model in ONNX Runtime's own format: use the .onnx file it was made from"),
+    (
+      Array("ORTM".utf8), 4,
+      "a model in ONNX Runtime's own format: use the .onnx file it was made from"
+    ),
     (Array("GGUF".utf8), 0, "a GGUF file"),
     ([0xfd, 0x37, 0x7a, 0x58, 0x5a], 0, "an xz archive: unpack it first"),
     ([0x89, 0x48, 0x44, 0x46], 0, "an HDF5 file (Keras): convert it to ONNX"),

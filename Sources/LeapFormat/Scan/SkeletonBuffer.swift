@@ -6,11 +6,11 @@
 import LeapTensors
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// An owned, growing array of bytes.
@@ -40,7 +40,8 @@ final class SkeletonBuffer {
     var left = value
     var length = 0
     while left >= 0x80 {
-      end.storeBytes(of: UInt8(truncatingIfNeeded: left) | 0x80, toByteOffset: length, as: UInt8.self)
+      end.storeBytes(
+        of: UInt8(truncatingIfNeeded: left) | 0x80, toByteOffset: length, as: UInt8.self)
       left >>= 7
       length += 1
     }

@@ -8,11 +8,11 @@
 import LeapTensors
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 /// The files of external data of one model.
@@ -101,7 +101,8 @@ final class ExternalData {
       throw failure("a model given as bytes has no directory; name one in externalDataRoots")
     }
     guard let path = searched.lazy.compactMap({ resolve("\($0)/\(location)") }).first else {
-      throw failure("\(String(cString: strerror(errno))) (looked in \(searched.joined(separator: ", ")))")
+      throw failure(
+        "\(String(cString: strerror(errno))) (looked in \(searched.joined(separator: ", ")))")
     }
     guard permitted.contains(where: { path.hasPrefix($0.hasSuffix("/") ? $0 : $0 + "/") }) else {
       throw failure(
@@ -111,7 +112,8 @@ final class ExternalData {
     var status = stat()
     guard lstat(path, &status) == 0 else { throw failure(String(cString: strerror(errno))) }
     guard status.st_nlink == 1 else {
-      throw failure("the file has \(status.st_nlink) hard links: any file may hide behind one; copy it")
+      throw failure(
+        "the file has \(status.st_nlink) hard links: any file may hide behind one; copy it")
     }
     let file = try PayloadFile(path: path)
     files[path] = file

@@ -21,7 +21,9 @@ extension TensorReader {
     guard dims.allSatisfy({ $0 >= 0 }) else { throw invalid("it has a negative dimension") }
     let shape = Shape(dims.map { Int($0) })
     let values = try constant(valuesMessage, label: "values of \(label)").tensor()
-    guard values.shape.rank == 1 else { throw invalid("its values have shape \(values.shape), expected rank 1") }
+    guard values.shape.rank == 1 else {
+      throw invalid("its values have shape \(values.shape), expected rank 1")
+    }
     guard values.dataType.bitWidth >= 8 else {
       throw invalid("sparse tensors of \(values.dataType) are not supported")
     }
@@ -43,7 +45,8 @@ extension TensorReader {
         values.withUnsafeBytes { source in
           for (index, place) in places.enumerated() {
             UnsafeMutableRawBufferPointer(rebasing: dense[place * width..<(place + 1) * width])
-              .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[index * width..<(index + 1) * width]))
+              .copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: source[index * width..<(index + 1) * width]))
           }
         }
       })
@@ -62,10 +65,13 @@ extension TensorReader {
     }
     let isLinear = indices.shape == [count]
     guard isLinear || indices.shape == [count, shape.rank] else {
-      throw invalid("its indices have shape \(indices.shape), expected \(count) or \(count)x\(shape.rank)")
+      throw invalid(
+        "its indices have shape \(indices.shape), expected \(count) or \(count)x\(shape.rank)")
     }
     let extent = shape.elementCount
-    guard extent < Int.max else { throw invalid("the product of the dimensions \(shape) overflows") }
+    guard extent < Int.max else {
+      throw invalid("the product of the dimensions \(shape) overflows")
+    }
     var places: [Int] = []
     for row in 0..<count {
       var place = 0

@@ -113,7 +113,8 @@ struct TensorReader {
     guard isRaw || reference.pointee.field == typed.payload?.rawValue else {
       throw invalid(
         label,
-        "\(type) elements belong in raw_data or \(typed.rawValue), not in field \(reference.pointee.field)")
+        "\(type) elements belong in raw_data or \(typed.rawValue), not in field \(reference.pointee.field)"
+      )
     }
     guard isRaw || typed.isFixedWidth else {
       return try packedTensor(type, shape, offset: offset, length: length, label)
@@ -211,7 +212,8 @@ struct TensorReader {
       }
     guard let expected = entryCount(type, elements: shape.elementCount), count == expected else {
       throw invalid(
-        label, "\(type) \(shape) needs another number of entries than the \(count) in \(typed.rawValue)")
+        label,
+        "\(type) \(shape) needs another number of entries than the \(count) in \(typed.rawValue)")
     }
     return Constant(
       try tensor(type, shape) { bytes in
@@ -237,7 +239,8 @@ struct TensorReader {
   private func copy(
     _ elements: UnsafeRawPointer?, _ count: Int, to bytes: UnsafeMutableRawBufferPointer
   ) {
-    bytes.copyMemory(from: UnsafeRawBufferPointer(start: elements, count: elements == nil ? 0 : count))
+    bytes.copyMemory(
+      from: UnsafeRawBufferPointer(start: elements, count: elements == nil ? 0 : count))
   }
 
   private func stringTensor(
@@ -249,7 +252,8 @@ struct TensorReader {
     let list = UnsafeBufferPointer(
       start: message.pointee.string_data, count: message.pointee.n_string_data)
     guard list.count == shape.elementCount else {
-      throw invalid(label, "string \(shape) needs \(shape.elementCount) strings, \(list.count) are there")
+      throw invalid(
+        label, "string \(shape) needs \(shape.elementCount) strings, \(list.count) are there")
     }
     return Constant(
       try Tensor(strings: list.map { String(decoding: bytes($0), as: UTF8.self) }, shape: shape))
@@ -266,7 +270,8 @@ struct TensorReader {
     let name = string(message.pointee.name)
     let place = try external.place(
       entries, initializer: name.isEmpty ? label : name, byteCount: byteCount)
-    return try stored(type, shape, in: .file(place.file), offset: place.offset, byteCount: byteCount)
+    return try stored(
+      type, shape, in: .file(place.file), offset: place.offset, byteCount: byteCount)
   }
 }
 
@@ -278,5 +283,6 @@ func elementType(_ number: Int32, label: String) throws -> DataType {
   throw ModelError.invalid(
     location: label,
     reason: number == 0
-      ? "its element type is undefined" : "its element type \(number) is not one of ONNX's (1 to 28)")
+      ? "its element type is undefined"
+      : "its element type \(number) is not one of ONNX's (1 to 28)")
 }

@@ -20,7 +20,9 @@ package enum Reorder {
   }
 
   /// One block for each image and slot of the target (or channel, where it is plain): a strided copy of one channel's pixels.
-  private static func channelwise(from source: Operand, to target: Operand, _ width: Int) throws -> Kernel {
+  private static func channelwise(from source: Operand, to target: Operand, _ width: Int) throws
+    -> Kernel
+  {
     guard source.shape.rank >= 2 else { throw OperatorError("a blocked layout needs channels") }
     let from = ChannelAddress(source)
     let to = ChannelAddress(target)
@@ -45,7 +47,9 @@ package enum Reorder {
     }
   }
 
-  private static func clear(_ base: UnsafeMutableRawPointer, _ address: ChannelAddress, _ width: Int) {
+  private static func clear(
+    _ base: UnsafeMutableRawPointer, _ address: ChannelAddress, _ width: Int
+  ) {
     for pixel in 0..<address.pixels {
       (base + pixel * address.width * width).initializeMemory(
         as: UInt8.self, repeating: 0, count: width)
@@ -70,7 +74,9 @@ private struct ChannelAddress: Sendable {
       self.width = width
       slots = operand.channelSlots ?? []
       channelStride = 0
-      spatialStrides = Shape(Array(operand.shape.dimensions[2...])).rowMajorStrides.map { $0 * width }
+      spatialStrides = Shape(Array(operand.shape.dimensions[2...])).rowMajorStrides.map {
+        $0 * width
+      }
       imageStride = count * pixels
       let used = Set(slots)
       unusedSlots = (0..<count).filter { !used.contains($0) }

@@ -254,7 +254,9 @@ struct DraftBuilder {
 
 extension Draft {
   /// A step that copies a value into another layout.
-  static func copyStep(from value: Int, _ source: Operand, to copy: Int, _ target: Operand) -> DraftStep {
+  static func copyStep(from value: Int, _ source: Operand, to copy: Int, _ target: Operand)
+    -> DraftStep
+  {
     let requirement: (Operand) -> LayoutRequirement = { operand in
       if case .blocked(let width, _, _) = operand.layout { .blocked(width: width) } else { .plain }
     }

@@ -98,7 +98,8 @@ struct SegmentBinder {
       var request = ArenaRequest(
         byteCount: placement.bufferBytes[buffer], first: .max, last: 0)
       for value in placement.membersOfBuffers[buffer] {
-        let touching = dependencies.readers[value] + [dependencies.producer[value]].compactMap { $0 }
+        let touching =
+          dependencies.readers[value] + [dependencies.producer[value]].compactMap { $0 }
         for step in touching where !placement.elided[step] {
           request.first = min(request.first, schedule.stage[step])
           request.last = max(request.last, schedule.stage[step])
@@ -178,7 +179,8 @@ struct SegmentBinder {
   ) {
     let stage = schedule.stage[index]
     let shared = sharedInStage[stage, default: 0]
-    let aligned = (kernel.sharedScratch + TensorStorage.alignment - 1)
+    let aligned =
+      (kernel.sharedScratch + TensorStorage.alignment - 1)
       / TensorStorage.alignment * TensorStorage.alignment
     sharedInStage[stage] = shared + aligned
     memory.scratchPerWorker = max(memory.scratchPerWorker, kernel.scratchPerWorker)

@@ -70,11 +70,16 @@ struct Schedule: Sendable {
   }
 
   private static func bytes(_ value: Int, _ draft: Draft) -> Int {
-    if case .computed = draft.values[value].kind { draft.values[value].operand.byteCount } else { 0 }
+    if case .computed = draft.values[value].kind {
+      draft.values[value].operand.byteCount
+    } else {
+      0
+    }
   }
 
   /// The largest sum of live values over an order, not counting what sharing would save.
-  private static func livePeak(_ order: [Int], _ draft: Draft, _ dependencies: Dependencies) -> Int {
+  private static func livePeak(_ order: [Int], _ draft: Draft, _ dependencies: Dependencies) -> Int
+  {
     var pending = dependencies.readers.map(\.count)
     var live = 0
     var peak = 0
@@ -85,7 +90,9 @@ struct Schedule: Sendable {
       peak = max(peak, live)
       for input in Set(draft.steps[step].readValues) {
         pending[input] -= 1
-        if pending[input] == 0, !dependencies.lasting.contains(input) { live -= bytes(input, draft) }
+        if pending[input] == 0, !dependencies.lasting.contains(input) {
+          live -= bytes(input, draft)
+        }
       }
     }
     return peak

@@ -46,7 +46,11 @@ package final class WeightStore: Sendable {
     return entries.withLock { entries in
       if let entry = entries[key] { return entry }
       entries[key] = made
-      (isMapped ? mapped : owned).add(made.byteCount, ordering: .relaxed)
+      if isMapped {
+        mapped.add(made.byteCount, ordering: .relaxed)
+      } else {
+        owned.add(made.byteCount, ordering: .relaxed)
+      }
       return made
     }
   }

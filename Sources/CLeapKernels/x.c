@@ -1,1 +1,0 @@
-void leap_placeholder2(void) {}
