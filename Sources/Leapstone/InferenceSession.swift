@@ -1,0 +1,202 @@
+// InferenceSession: the face of Leapstone: a model, loaded and ready to run from any thread.
+
+import Dispatch
+import LeapFormat
+@_exported import LeapGraph
+import LeapRuntime
+@_exported import LeapTensors
+import LeapWorkers
+
+/// How a session is set up.
+public struct SessionOptions: Sendable {
+  /// How weights that kernels read as they stand are held.
+  public enum Weights: Sendable {
+    /// Those that lie aligned in the file stay mapped. Truncating the file while the session lives ends the process.
+    case mapped
+    /// All are read into memory of the session's own.
+    case owned
+  }
+
+  /// Workers of a run; nil for as many as affinity and the cgroup's quota allow. At least 1.
+  public var threads: Int?
+  /// Names of optimisation passes to leave out.
+  public var disabledPasses: Set<String> = []
+  /// Runs the graph as the model has it.
+  public var disablesAllPasses = false
+  public var weights = Weights.mapped
+  /// Bytes that weights, working memory and outputs may take together; nil for no limit of the session's own.
+  public var memoryBudget: Int?
+  /// How many runs may be in flight.
+  public var maximalConcurrentRuns = 2
+  /// How many more may wait; a further one is refused with `RunError.busy`.
+  public var maximalQueuedRuns = 64
+  /// Whether values share memory. Switched off to check the plan: results are the same to the bit.
+  public var reusesMemory = true
+  /// Fills memory with NaN as soon as nothing reads it any more. For checking the plan.
+  public var poisonsDeadMemory = false
+
+  public init() {}
+}
+
+/// How one run goes about it.
+public struct RunOptions: Sendable {
+  /// How long it may take, waiting for other runs included; nil for no limit.
+  public var timeout: Duration?
+  /// Ends the run early when somebody cancels it.
+  public var cancellation: Cancellation?
+
+  public init(timeout: Duration? = nil, cancellation: Cancellation? = nil) {
+    self.timeout = timeout
+    self.cancellation = cancellation
+  }
+}
+
+/// A switch that ends the run that was started with it. Use one for one run.
+public final class Cancellation: Sendable {
+  private let state = CancellationState()
+
+  public init() {}
+
+  /// Ends the run, now or as soon as it starts. It throws `RunError.cancelled`.
+  public func cancel() { state.cancel() }
+
+  func attach(_ interrupt: Interrupt) { state.attach(interrupt) }
+}
+
+/// An input or output of a model.
+public struct ValueInfo: Sendable {
+  public let name: String
+  /// The type, with symbolic extents as the model names them.
+  public let type: ValueType
+}
+
+/// What a model's file says about itself.
+public struct ModelMetadata: Sendable {
+  public let producerName: String
+  public let producerVersion: String
+  public let domain: String
+  public let graphName: String
+  public let description: String
+  public let version: Int64
+  public let irVersion: Int
+  /// The opset version of each domain; ONNX's own is "".
+  public let opsets: [String: Int]
+  /// The model's own key-value pairs, in the order of the file.
+  public let properties: [(key: String, value: String)]
+}
+
+/// A model, loaded, optimised, and planned for each shape that it meets.
+///
+/// A session may be used from any number of threads at once. Results are the same to the bit for any number of
+/// workers and any place in a batch.
+public final class InferenceSession: Sendable {
+  private let core: SessionCore
+  private let queue = DispatchQueue(label: "leapstone.session", attributes: .concurrent)
+
+  /// Inputs that a run must or may give, in the model's order; those with a default come as initializers too.
+  public let inputs: [ValueInfo]
+  public let outputs: [ValueInfo]
+  public let metadata: ModelMetadata
+  /// What was odd about the model, but no error.
+  public let warnings: [String]
+
+  /// Loads a model from a file.
+  ///
+  /// - Parameters:
+  ///   - path: the file; external data is looked for in its directory alone.
+  ///   - options: how the session is set up.
+  /// - Throws: `ModelError`.
+  public convenience init(path: String, options: SessionOptions = SessionOptions()) throws {
+    try self.init(model: ModelReader.read(path: path), options: options)
+  }
+
+  /// Loads a model from bytes, which are copied as far as they are needed.
+  ///
+  /// - Throws: `ModelError`.
+  public convenience init(
+    bytes: UnsafeRawBufferPointer, options: SessionOptions = SessionOptions()
+  ) throws {
+    try self.init(model: ModelReader.read(bytes: bytes), options: options)
+  }
+
+  private init(model: Model, options: SessionOptions) throws {
+    core = try SessionCore(model: model, configuration: SessionConfiguration(options))
+    let graph = model.graph
+    func info(_ id: ValueID) -> ValueInfo {
+      ValueInfo(name: graph[id].name, type: graph[id].type ?? .tensor(.float32, shape: nil))
+    }
+    inputs = graph.inputs.filter { graph.constants[$0] == nil }.map(info)
+    outputs = graph.outputs.map(info)
+    warnings = model.warnings
+    metadata = ModelMetadata(
+      producerName: model.producerName, producerVersion: model.producerVersion,
+      domain: model.domain, graphName: graph.name, description: model.documentation,
+      version: model.modelVersion, irVersion: model.irVersion, opsets: model.opsets,
+      properties: model.metadata)
+  }
+
+  /// Runs the model and returns when it is done.
+  ///
+  /// - Parameters:
+  ///   - inputs: a tensor for each input, by name.
+  ///   - outputs: the values to return, any of the graph's; nil for the model's outputs.
+  /// - Returns: the tensors by name.
+  /// - Throws: `RunError`; `ModelError` where no plan can be made for these shapes.
+  public func run(
+    _ inputs: [String: Tensor], outputs: [String]? = nil, options: RunOptions = RunOptions()
+  ) throws -> [String: Tensor] {
+    let interrupt = options.timeout.map { Interrupt(timeout: $0) } ?? Interrupt()
+    options.cancellation?.attach(interrupt)
+    return try core.run(inputs, outputs: outputs, interrupt: interrupt)
+  }
+
+  /// Runs the model on a thread of the session's own. Cancelling the task cancels the run.
+  ///
+  /// - Throws: as the blocking `run`.
+  public func run(
+    _ inputs: [String: Tensor], outputs: [String]? = nil, options: RunOptions = RunOptions()
+  ) async throws -> [String: Tensor] {
+    var options = options
+    let cancellation = options.cancellation ?? Cancellation()
+    options.cancellation = cancellation
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { [options] continuation in
+        queue.async {
+          continuation.resume(
+            with: Result { () throws -> [String: Tensor] in
+              try self.run(inputs, outputs: outputs, options: options)
+            })
+        }
+      }
+    } onCancel: {
+      cancellation.cancel()
+    }
+  }
+
+  /// Bytes that the session holds for weights: mapped from files, and in memory of its own.
+  public var weightBytes: (mapped: Int, owned: Int) { core.weights.byteCounts }
+
+  /// The working memory that a run with inputs of these shapes takes, in bytes, without running it.
+  ///
+  /// - Parameter shapes: a type and shape for each input, by name.
+  /// - Throws: `ModelError` where no plan can be made.
+  public func workingMemory(for shapes: [String: (DataType, Shape)]) throws -> Int {
+    let memory = try core.plan(inputs: shapes).memory
+    return memory.arena + memory.scratchPerWorker * core.workerCount + memory.sharedScratch
+  }
+}
+
+extension SessionConfiguration {
+  init(_ options: SessionOptions) {
+    self.init()
+    width = options.threads
+    disabledPasses = options.disabledPasses
+    disablesAllPasses = options.disablesAllPasses
+    weights = options.weights == .mapped ? .mapped : .owned
+    memoryBudget = options.memoryBudget
+    maximalConcurrentRuns = max(options.maximalConcurrentRuns, 1)
+    maximalQueuedRuns = max(options.maximalQueuedRuns, 0)
+    plan.reuse = options.reusesMemory ? .full : .none
+    poisonsDeadMemory = options.poisonsDeadMemory
+  }
+}
