@@ -1,0 +1,85 @@
+// WireWriter: writes protobuf messages field by field, so that a test can write what no library would.
+
+/// The bytes of a message.
+struct WireWriter {
+  private(set) var bytes: [UInt8] = []
+
+  init(_ write: (inout WireWriter) -> Void = { _ in }) { write(&self) }
+
+  mutating func varint(_ value: UInt64) {
+    var left = value
+    while left >= 0x80 {
+      bytes.append(UInt8(left & 0x7f) | 0x80)
+      left >>= 7
+    }
+    bytes.append(UInt8(left))
+  }
+
+  mutating func raw(_ more: [UInt8]) { bytes += more }
+
+  mutating func int(_ field: UInt64, _ value: Int64) {
+    varint(field << 3)
+    varint(UInt64(bitPattern: value))
+  }
+
+  mutating func data(_ field: UInt64, _ content: [UInt8]) {
+    varint(field << 3 | 2)
+    varint(UInt64(content.count))
+    bytes += content
+  }
+
+  mutating func string(_ field: UInt64, _ text: String) { data(field, Array(text.utf8)) }
+
+  mutating func message(_ field: UInt64, _ write: (inout WireWriter) -> Void) {
+    data(field, WireWriter(write).bytes)
+  }
+
+  /// A packed list of varints.
+  mutating func packed(_ field: UInt64, _ values: [Int64]) {
+    data(field, WireWriter { for value in values { $0.varint(UInt64(bitPattern: value)) } }.bytes)
+  }
+}
+
+extension WireWriter {
+  /// The value info of a float32 tensor.
+  mutating func value(_ field: UInt64, _ name: String, type: Int64 = 1, shape: [Int64]? = [1]) {
+    message(field) {
+      $0.string(1, name)
+      $0.message(2) {
+        $0.message(1) {
+          $0.int(1, type)
+          if let shape {
+            $0.message(2) { for extent in shape { $0.message(1) { $0.int(1, extent) } } }
+          }
+        }
+      }
+    }
+  }
+
+  mutating func node(
+    _ type: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "",
+    attributes: [(inout WireWriter) -> Void] = []
+  ) {
+    message(1) {
+      for input in inputs { $0.string(1, input) }
+      for output in outputs { $0.string(2, output) }
+      if !name.isEmpty { $0.string(3, name) }
+      $0.string(4, type)
+      for attribute in attributes { $0.message(5, attribute) }
+      if !domain.isEmpty { $0.string(7, domain) }
+    }
+  }
+
+  /// The bytes of a model around a graph.
+  static func model(
+    irVersion: Int64 = 10, opset: Int64 = 17, extra: (inout WireWriter) -> Void = { _ in },
+    _ graph: (inout WireWriter) -> Void
+  ) -> [UInt8] {
+    WireWriter {
+      $0.int(1, irVersion)
+      $0.message(7, graph)
+      $0.message(8) { $0.int(2, opset) }
+      extra(&$0)
+    }.bytes
+  }
+}
