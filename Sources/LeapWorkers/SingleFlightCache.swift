@@ -1,68 +1,128 @@
-// SingleFlightCache: what is dear to make is made once, however many threads ask for it at a time, and the least
-// recently used entry goes when there are too many.
+// SingleFlightCache: a bounded cache whose values are dear to build.
+//
+// 1. Requests for one key that come at the same time build it once; requests for other keys go on.
+// 2. Who waits for another's build can be cancelled, and is not failed by the other's failure.
+// 3. At most `capacity` values stay; the least recently used goes first.
 
 import Dispatch
 import Synchronization
 
+/// Values by key, built where they are missing. Values are references, handed out to many at once.
 package final class SingleFlightCache<Key: Hashable & Sendable, Value: AnyObject & Sendable>:
   Sendable
 {
-  private final class Entry: Sendable {
-    /// Left once for each thread that waits, when the value is there or making it failed.
-    let done = DispatchGroup()
-    let result = Mutex<Result<Value, any Error>?>(nil)
+  fileprivate struct Entry {
+    var value: Value
+    var lastUse: UInt64
   }
 
-  private struct State {
+  fileprivate struct Contents {
     var entries: [Key: Entry] = [:]
-    /// Keys, the least recently used first.
-    var order: [Key] = []
+    /// What is being built. A group that its builder has entered and leaves when it is done.
+    var flights: [Key: DispatchGroup] = [:]
+    /// Counts the uses, so that they have an order.
+    var uses: UInt64 = 0
   }
 
-  private let capacity: Int
-  private let state = Mutex(State())
+  private enum Request {
+    case found(Value)
+    case wait(for: DispatchGroup)
+    case build(DispatchGroup)
+  }
 
-  /// - Parameter capacity: how many values are kept, at least one.
-  package init(capacity: Int) { self.capacity = max(capacity, 1) }
+  /// The most values that stay.
+  package let capacity: Int
+  private let contents = Mutex(Contents())
 
-  /// The value of a key, made by `make` where it is not there. While one thread makes it, others wait for it. A failure
-  /// reaches all who waited and is not kept. O(capacity).
+  /// - Parameter capacity: how many values stay, at least one.
+  package init(capacity: Int) {
+    self.capacity = max(capacity, 1)
+    // A flight of the parent never lands in a forked child.
+    _ = ForkWatch.isRegistered
+  }
+
+  /// The value of a key, built where it is not there. A build must not ask for its own key.
   ///
-  /// - Throws: what `make` throws.
-  package func value(for key: Key, make: () throws -> Value) throws -> Value {
-    let (entry, isMine) = entry(for: key)
-    if !isMine {
-      entry.done.wait()
-      if let result = entry.result.withLock({ $0 }) { return try result.get() }
-    }
-    let result = Result(catching: make)
-    entry.result.withLock { $0 = result }
-    if case .failure = result { forget(key, entry) }
-    if isMine { entry.done.leave() }
-    return try result.get()
-  }
-
-  private func entry(for key: Key) -> (Entry, isMine: Bool) {
-    state.withLock { state in
-      if let index = state.order.firstIndex(of: key) { state.order.remove(at: index) }
-      state.order.append(key)
-      if let entry = state.entries[key] { return (entry, false) }
-      let entry = Entry()
-      entry.done.enter()
-      state.entries[key] = entry
-      if state.order.count > capacity { state.entries[state.order.removeFirst()] = nil }
-      return (entry, true)
+  /// - Parameters:
+  ///   - interrupt: polled while another builds the value. The own build polls for itself.
+  ///   - build: makes the value, outside all locks. A value that could not be built is built again
+  ///     by the next who asks, those who are waiting among them.
+  /// - Throws: what the own build throws; `RunError.cancelled` or `RunError.deadlineExceeded` while
+  ///   waiting.
+  /// - Complexity: a hit costs one hash and a lock; an eviction O(`capacity`).
+  package func value(
+    for key: Key, interrupt: Interrupt? = nil, build: () throws -> Value
+  ) throws -> Value {
+    while true {
+      switch request(key) {
+      case .found(let value): return value
+      case .build(let flight): return try fly(flight, for: key, build)
+      case .wait(let flight):
+        while flight.wait(timeout: .now() + .milliseconds(2)) != .success {
+          try interrupt?.poll()
+          // The thread that was building is not in this process.
+          if ForkWatch.isForkedChild { return try build() }
+        }
+      }
     }
   }
 
-  private func forget(_ key: Key, _ entry: Entry) {
-    state.withLock { state in
-      guard state.entries[key] === entry else { return }
-      state.entries[key] = nil
-      state.order.removeAll { $0 == key }
+  /// How many values are there.
+  package var count: Int { contents.withLock { $0.entries.count } }
+
+  /// Forgets all values. Builds under way go on, and their values stay.
+  package func removeAll() {
+    // Values die after the lock is released.
+    _ = contents.withLock { contents in
+      defer { contents.entries = [:] }
+      return contents.entries
     }
   }
 
-  /// How many values there are, those in the making included.
-  package var count: Int { state.withLock { $0.entries.count } }
+  private func request(_ key: Key) -> Request {
+    contents.withLock { contents in
+      if let value = contents.use(key) { return .found(value) }
+      if let flight = contents.flights[key] { return .wait(for: flight) }
+      let flight = DispatchGroup()
+      flight.enter()
+      contents.flights[key] = flight
+      return .build(flight)
+    }
+  }
+
+  private func fly(
+    _ flight: DispatchGroup, for key: Key, _ build: () throws -> Value
+  ) throws -> Value {
+    let built = Result { try build() }
+    let evicted = contents.withLock { contents -> Value? in
+      contents.flights[key] = nil
+      guard case .success(let value) = built else { return nil }
+      return contents.insert(value, for: key, capacity: capacity)
+    }
+    // The value is there before the flight has landed: those who waited find it.
+    flight.leave()
+    // It dies outside the lock: it may take a while.
+    withExtendedLifetime(evicted) {}
+    return try built.get()
+  }
+}
+
+extension SingleFlightCache.Contents {
+  /// The value of a key, which is now the most recently used.
+  fileprivate mutating func use(_ key: Key) -> Value? {
+    guard let value = entries[key]?.value else { return nil }
+    uses += 1
+    entries[key]?.lastUse = uses
+    return value
+  }
+
+  /// Adds a value, and returns the one that had to go for it; nil while there is room.
+  fileprivate mutating func insert(_ value: Value, for key: Key, capacity: Int) -> Value? {
+    uses += 1
+    entries[key] = .init(value: value, lastUse: uses)
+    guard entries.count > capacity,
+      let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+    else { return nil }
+    return entries.removeValue(forKey: oldest.key)?.value
+  }
 }

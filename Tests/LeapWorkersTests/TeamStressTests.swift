@@ -155,8 +155,7 @@ extension Serially {
         for _ in 0..<20 {
           let team = Team.enlist(width: width, program: program)
           defer { team.finish() }
-          // Until the helper has come.
-          while width > 1, team.blocksPerWorker[1] == 0 { try team.run(region: 0, blockCount: 8) }
+          if width > 1 { try runUntilHelped(team, region: 0, blockCount: 8) }
           let taken = try nanoseconds {
             for _ in 0..<245 { try team.run(region: 0, blockCount: 8) }
           }

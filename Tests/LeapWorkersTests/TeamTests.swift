@@ -23,13 +23,19 @@ extension Serially {
     func executesEveryBlockOnce(width: Int) throws {
       var random = SystemRandomNumberGenerator()
       let blockCounts = (0..<4000).map { _ in Int.random(in: 0...40, using: &random) }
-      let program = CountingProgram(blockCounts: blockCounts)
-      let byWorker = try runTeam(width: width, program, blockCounts: blockCounts)
+      let program = CountingProgram(blockCounts: blockCounts + [width])
+      let team = Team.enlist(width: width, program: program)
+      defer { team.finish() }
+      if width > 1 { try runUntilHelped(team, region: 4000, blockCount: width) }
+      let before = team.blocksPerWorker.reduce(0, +)
+      for (region, blockCount) in blockCounts.enumerated() {
+        try team.run(region: region, blockCount: blockCount)
+      }
       for (region, blockCount) in blockCounts.enumerated() {
         #expect(program.executions(region: region) == Array(repeating: 1, count: blockCount))
       }
-      #expect(byWorker.reduce(0, +) == blockCounts.reduce(0, +))
-      #expect(byWorker.count <= width)
+      #expect(team.blocksPerWorker.reduce(0, +) == before + blockCounts.reduce(0, +))
+      #expect(team.width <= width)
       #expect(program.largestWorker < width)
     }
 
@@ -43,14 +49,18 @@ extension Serially {
       cells.initialize(repeating: 1, count: 2 * blocks)
       let address = UInt(bitPattern: cells)
       let program = ClosureProgram { region, block, _ in
+        guard region >= 0 else { return }
         let cells = UnsafeMutablePointer<Int>(bitPattern: address)!
         let (source, target) = region % 2 == 0 ? (0, blocks) : (blocks, 0)
         var sum = 0
         for index in 0..<blocks { sum += cells[source + index] }
         cells[target + block] = sum % 1009
       }
-      let regions = 3001
-      try runTeam(width: 4, program, blockCounts: Array(repeating: blocks, count: regions))
+      let team = Team.enlist(width: 4, program: program)
+      defer { team.finish() }
+      try runUntilHelped(team, region: -1, blockCount: blocks)
+      let regions = 30_001
+      for region in 0..<regions { try team.run(region: region, blockCount: blocks) }
       let expected = (0..<regions).reduce(1) { value, _ in value * blocks % 1009 }
       #expect((0..<blocks).map { cells[blocks + $0] } == Array(repeating: expected, count: blocks))
     }

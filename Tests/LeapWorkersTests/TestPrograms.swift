@@ -84,3 +84,16 @@ func runTeam(
   }
   return team.blocksPerWorker
 }
+
+/// Executes `region` again and again until a helper has executed a block of it, 5 s at most: what
+/// comes after it is not over before the helpers have come.
+func runUntilHelped(_ team: Team, region: Int, blockCount: Int) throws {
+  let end = monotonicNanoseconds() + 5_000_000_000
+  while team.blocksPerWorker.dropFirst().allSatisfy({ $0 == 0 }) {
+    try team.run(region: region, blockCount: blockCount)
+    if monotonicNanoseconds() > end { throw NobodyHelped() }
+  }
+}
+
+/// No helper came in all the time it had.
+struct NobodyHelped: Error {}
