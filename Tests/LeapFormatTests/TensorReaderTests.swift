@@ -56,7 +56,8 @@ func message(of body: () throws -> Void) -> String {
   }
 
   static let typed: [Typed] = [
-    Typed(type: .int32, field: 5, entries: [-1, 7], count: 2, bytes: [255, 255, 255, 255, 7, 0, 0, 0]),
+    Typed(
+      type: .int32, field: 5, entries: [-1, 7], count: 2, bytes: [255, 255, 255, 255, 7, 0, 0, 0]),
     Typed(type: .int16, field: 5, entries: [-2, 3], count: 2, bytes: [254, 255, 3, 0]),
     Typed(type: .uint16, field: 5, entries: [65535], count: 1, bytes: [255, 255]),
     Typed(type: .int8, field: 5, entries: [-128, 127], count: 2, bytes: [128, 127]),
@@ -73,9 +74,11 @@ func message(of body: () throws -> Void) -> String {
     Typed(
       type: .float6e2m3, field: 5, entries: [1, 2, 3, 63, 5], count: 5,
       bytes: [0x81, 0x30, 0xfc, 0x05]),
-    Typed(type: .int64, field: 7, entries: [-1], count: 1, bytes: [UInt8](repeating: 255, count: 8)),
+    Typed(
+      type: .int64, field: 7, entries: [-1], count: 1, bytes: [UInt8](repeating: 255, count: 8)),
     Typed(type: .uint32, field: 11, entries: [0xffff_ffff], count: 1, bytes: [255, 255, 255, 255]),
-    Typed(type: .uint64, field: 11, entries: [-1], count: 1, bytes: [UInt8](repeating: 255, count: 8)),
+    Typed(
+      type: .uint64, field: 11, entries: [-1], count: 1, bytes: [UInt8](repeating: 255, count: 8)),
   ]
 
   @Test(arguments: typed) func typedFieldPackedAndUnpacked(_ item: Typed) throws {
@@ -147,7 +150,11 @@ func message(of body: () throws -> Void) -> String {
   }
 
   @Test func scalarAndEmpty() throws {
-    #expect(try readTensor { header(&$0, .int64, []); $0.packed(7, [4]) }.integers == [4])
+    #expect(
+      try readTensor {
+        header(&$0, .int64, [])
+        $0.packed(7, [4])
+      }.integers == [4])
     #expect(try readTensor { header(&$0, .float32, [0, 3]) }.elementCount == 0)
   }
 
@@ -177,18 +184,59 @@ func message(of body: () throws -> Void) -> String {
     func error(_ write: @escaping (inout WireWriter) -> Void) -> String {
       message { _ = try readTensor(write) }
     }
-    #expect(error { self.header(&$0, .float32, [2]); $0.data(9, [0, 0, 0, 0]) }.contains("needs 8 bytes"))
-    #expect(error { self.header(&$0, .float32, [3]); $0.data(4, [0, 0, 0, 0]) }.contains("number of entries"))
-    #expect(error { self.header(&$0, .float32, [1]); $0.packed(7, [1]) }.contains("belong in"))
-    #expect(error { self.header(&$0, .int8, [1]); $0.packed(5, [300]) }.contains("out of the range"))
-    #expect(error { self.header(&$0, .int64, [-1]); $0.packed(7, [1]) }.contains("not negative"))
-    #expect(error { $0.int(1, 1); $0.int(2, 0); $0.data(9, [0]) }.contains("undefined"))
-    #expect(error { $0.int(1, 1); $0.int(2, 77); $0.data(9, [0]) }.contains("77"))
-    #expect(error { self.header(&$0, .string, [1]); $0.data(9, [0]) }.contains("string_data"))
-    #expect(error { self.header(&$0, .int64, [2000]); $0.packed(7, Array(repeating: 1, count: 1999)) }.contains("1999"))
     #expect(
-      error { self.header(&$0, .int64, [1500]); $0.packed(7, Array(repeating: 300, count: 1501)) }
-        .contains("more are there"))
+      error {
+        self.header(&$0, .float32, [2])
+        $0.data(9, [0, 0, 0, 0])
+      }.contains("needs 8 bytes"))
+    #expect(
+      error {
+        self.header(&$0, .float32, [3])
+        $0.data(4, [0, 0, 0, 0])
+      }.contains("number of entries"))
+    #expect(
+      error {
+        self.header(&$0, .float32, [1])
+        $0.packed(7, [1])
+      }.contains("belong in"))
+    #expect(
+      error {
+        self.header(&$0, .int8, [1])
+        $0.packed(5, [300])
+      }.contains("out of the range"))
+    #expect(
+      error {
+        self.header(&$0, .int64, [-1])
+        $0.packed(7, [1])
+      }.contains("not negative"))
+    #expect(
+      error {
+        $0.int(1, 1)
+        $0.int(2, 0)
+        $0.data(9, [0])
+      }.contains("undefined"))
+    #expect(
+      error {
+        $0.int(1, 1)
+        $0.int(2, 77)
+        $0.data(9, [0])
+      }.contains("77"))
+    #expect(
+      error {
+        self.header(&$0, .string, [1])
+        $0.data(9, [0])
+      }.contains("string_data"))
+    #expect(
+      error {
+        self.header(&$0, .int64, [2000])
+        $0.packed(7, Array(repeating: 1, count: 1999))
+      }.contains("1999"))
+    #expect(
+      error {
+        self.header(&$0, .int64, [1500])
+        $0.packed(7, Array(repeating: 300, count: 1501))
+      }
+      .contains("more are there"))
     #expect(
       error {
         self.header(&$0, .int32, [4])

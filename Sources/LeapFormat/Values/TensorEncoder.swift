@@ -4,11 +4,11 @@ import CLeapProto
 import LeapTensors
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #endif
 
 package enum TensorEncoder {
@@ -59,11 +59,14 @@ package enum TensorEncoder {
   private static func binaryData(_ bytes: UnsafeRawBufferPointer) -> ProtobufCBinaryData {
     ProtobufCBinaryData(
       len: bytes.count,
-      data: UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: UInt8.self))
+      data: UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(
+        to: UInt8.self))
   }
 
   private static func pack(_ message: inout TensorMessage) throws -> [UInt8] {
-    let size = withUnsafePointer(to: &message) { leapstone__onnx__tensor_proto__get_packed_size($0) }
+    let size = withUnsafePointer(to: &message) {
+      leapstone__onnx__tensor_proto__get_packed_size($0)
+    }
     guard size <= Int(Int32.max) else {
       throw ModelError.limitExceeded(
         what: "bytes of an encoded tensor", found: size, limit: Int(Int32.max))

@@ -19,7 +19,8 @@ package enum PackedElements {
     let shift = place % 8
     let word = UInt16(bits & mask(width)) << UInt16(shift)
     let hole = ~(UInt16(mask(width)) << UInt16(shift))
-    bytes[place / 8] = bytes[place / 8] & UInt8(truncatingIfNeeded: hole) | UInt8(truncatingIfNeeded: word)
+    bytes[place / 8] =
+      bytes[place / 8] & UInt8(truncatingIfNeeded: hole) | UInt8(truncatingIfNeeded: word)
     if shift + width > 8 {
       bytes[place / 8 + 1] = bytes[place / 8 + 1] & UInt8(hole >> 8) | UInt8(word >> 8)
     }
