@@ -52,6 +52,9 @@ let package = Package(
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CLeapProto", dependencies: ["CLeapProtobuf"]),
     .target(name: "CLeapKernels"),
+    .target(
+      name: "CLeapImage", dependencies: [imagesOnly("CLeapJPEG"), imagesOnly("CLeapPNG")],
+      cSettings: [.define("LEAP_IMAGES", .when(traits: ["Images"]))]),
 
     library("LeapTensors", []),
     library("LeapWorkers", ["LeapTensors", "CLeapKernels"]),
@@ -62,7 +65,7 @@ let package = Package(
     library("LeapRuntime", ["LeapFormat", "LeapOperators", "LeapWorkers"]),
     library("Leapstone", ["LeapRuntime"]),
     library(
-      "LeapstoneImage", ["Leapstone", imagesOnly("CLeapJPEG"), imagesOnly("CLeapPNG")]),
+      "LeapstoneImage", ["Leapstone", "CLeapImage"]),
     library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
 
     .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
