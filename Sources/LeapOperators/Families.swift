@@ -1,5 +1,5 @@
 // The families of operators, in alphabetical order. A new family adds its line here.
 
 var standardFamilies: [any OperatorFamily.Type] {
-  []
+  [BinaryMath.self, Selection.self, UnaryMath.self]
 }

@@ -1,0 +1,217 @@
+// ElementwiseKernels: kernels that compute each element of an output from one element of each input.
+//
+// Operands are plain, with any strides. Types that a loop does not have are refused when the kernel is made.
+
+import CLeapKernels
+import LeapTensors
+
+package enum ElementwiseKernels {
+  /// y = f(x), with the function's parameters.
+  package static func unary(
+    _ function: UnaryFunction, a: Double = 0, b: Double = 0, input: Operand, output: Operand
+  ) throws -> Kernel {
+    let type = input.dataType.rawValue
+    try check(
+      leap_unary_run(type, function.raw, nil, 1, nil, 1, 0, a, b),
+      "\(function) of \(input.dataType)")
+    let loop = StridedLoop(output.shape, [output, input])
+    return Kernel(blocks: loop.blockCount) { invocation, block in
+      let x = invocation.input(0)
+      let y = invocation.output(0)
+      loop.forEachRun(of: block) { offsets, count in
+        _ = leap_unary_run(
+          type, function.raw, x + offsets[1], loop.runStrides[1], y + offsets[0],
+          loop.runStrides[0], count, a, b)
+      }
+    }
+  }
+
+  /// y = f(a, b), with broadcasting.
+  package static func binary(
+    _ function: BinaryFunction, _ left: Operand, _ right: Operand, output: Operand
+  ) throws -> Kernel {
+    if left.dataType != right.dataType {
+      guard function == .pow else {
+        throw OperatorError(
+          "the operands are \(left.dataType) and \(right.dataType); expected one type")
+      }
+      return try mixedPower(left, right, output: output)
+    }
+    return Kernel(phases: [
+      try binaryPhase(function, left, right, output) {
+        ($0.input(0), $0.input(1))
+      }
+    ])
+  }
+
+  /// y = f(f(x0, x1), x2) and so on, with broadcasting; with `scale`, times that in the end.
+  package static func variadic(
+    _ function: BinaryFunction, _ inputs: [Operand], output: Operand, scale: Double? = nil
+  ) throws -> Kernel {
+    guard let first = inputs.first else { throw OperatorError("expected at least one input") }
+    if inputs.count == 1 { return try copy(first, output: output) }
+    var phases: [Phase] = []
+    for index in inputs.indices.dropFirst() {
+      let left = index == 1 ? first : output
+      phases.append(
+        try binaryPhase(function, left, inputs[index], output) {
+          (index == 1 ? $0.input(0) : UnsafeRawPointer($0.output(0)), $0.input(index))
+        })
+    }
+    if let scale {
+      let type = output.dataType.rawValue
+      let loop = StridedLoop(output.shape, [output])
+      phases.append(
+        Phase(blockCount: loop.blockCount) { invocation, block in
+          let y = invocation.output(0)
+          let stride = loop.runStrides[0]
+          try loop.forEachRun(of: block) { offsets, count in
+            try check(
+              leap_unary_run(
+                type, LEAP_SCALE, y + offsets[0], stride, y + offsets[0], stride, count, scale, 0),
+              "the mean of integers")
+          }
+        })
+    }
+    return Kernel(phases: phases)
+  }
+
+  private static func binaryPhase(
+    _ function: BinaryFunction, _ left: Operand, _ right: Operand, _ output: Operand,
+    operands: @escaping @Sendable (Invocation) -> (UnsafeRawPointer, UnsafeRawPointer)
+  ) throws -> Phase {
+    let type = left.dataType.rawValue
+    guard right.dataType == left.dataType else {
+      throw OperatorError(
+        "the operands are \(left.dataType) and \(right.dataType); expected one type")
+    }
+    try check(
+      leap_binary_run(type, function.raw, nil, 1, nil, 1, nil, 1, 0),
+      "\(function) of \(left.dataType)")
+    let loop = StridedLoop(output.shape, [output, left, right])
+    return Phase(blockCount: loop.blockCount) { invocation, block in
+      let (a, b) = operands(invocation)
+      let y = invocation.output(0)
+      try loop.forEachRun(of: block) { offsets, count in
+        try check(
+          leap_binary_run(
+            type, function.raw, a + offsets[1], loop.runStrides[1], b + offsets[2],
+            loop.runStrides[2], y + offsets[0], loop.runStrides[0], count),
+          "\(function)")
+      }
+    }
+  }
+
+  private static func mixedPower(
+    _ left: Operand, _ right: Operand, output: Operand
+  ) throws -> Kernel {
+    let (type, exponent) = (left.dataType.rawValue, right.dataType.rawValue)
+    try check(
+      leap_pow_mixed_run(type, exponent, nil, 1, nil, 1, nil, 1, 0),
+      "powers of \(left.dataType) with \(right.dataType) exponents")
+    let loop = StridedLoop(output.shape, [output, left, right])
+    return Kernel(blocks: loop.blockCount) { invocation, block in
+      let (a, b, y) = (invocation.input(0), invocation.input(1), invocation.output(0))
+      loop.forEachRun(of: block) { offsets, count in
+        _ = leap_pow_mixed_run(
+          type, exponent, a + offsets[1], loop.runStrides[1], b + offsets[2], loop.runStrides[2],
+          y + offsets[0], loop.runStrides[0], count)
+      }
+    }
+  }
+
+  /// y = x within the scalars that inputs 1 and 2 hold, where they are given.
+  package static func clip(input: Operand, output: Operand) throws -> Kernel {
+    let type = input.dataType.rawValue
+    try check(
+      leap_clip_run(type, nil, 1, nil, nil, nil, 1, 0), "clipping \(input.dataType)")
+    let loop = StridedLoop(output.shape, [output, input])
+    return Kernel(blocks: loop.blockCount) { invocation, block in
+      let (x, y) = (invocation.input(0), invocation.output(0))
+      let (low, high) = (invocation.optionalInput(1), invocation.optionalInput(2))
+      loop.forEachRun(of: block) { offsets, count in
+        _ = leap_clip_run(
+          type, x + offsets[1], loop.runStrides[1], low, high, y + offsets[0], loop.runStrides[0],
+          count)
+      }
+    }
+  }
+
+  /// y = condition ? a : b, with broadcasting.
+  package static func select(
+    condition: Operand, _ left: Operand, _ right: Operand, output: Operand
+  ) throws -> Kernel {
+    let width = output.dataType.byteWidth
+    try check(
+      leap_where_run(width, nil, 1, nil, 1, nil, 1, nil, 1, 0),
+      "selecting \(output.dataType)")
+    let loop = StridedLoop(output.shape, [output, condition, left, right])
+    return Kernel(blocks: loop.blockCount) { invocation, block in
+      let condition = invocation.input(0).assumingMemoryBound(to: UInt8.self)
+      let (a, b, y) = (invocation.input(1), invocation.input(2), invocation.output(0))
+      loop.forEachRun(of: block) { offsets, count in
+        _ = leap_where_run(
+          width, condition + offsets[1], loop.runStrides[1], a + offsets[2], loop.runStrides[2],
+          b + offsets[3], loop.runStrides[3], y + offsets[0], loop.runStrides[0], count)
+      }
+    }
+  }
+
+  /// y = x in the output's element type.
+  package static func convert(input: Operand, output: Operand) throws -> Kernel {
+    if input.dataType == output.dataType { return try copy(input, output: output) }
+    let (from, to) = (input.dataType.rawValue, output.dataType.rawValue)
+    try check(
+      leap_convert_run(from, to, nil, 1, nil, 1, 0),
+      "converting \(input.dataType) to \(output.dataType)")
+    let loop = StridedLoop(output.shape, [output, input])
+    return Kernel(blocks: loop.blockCount) { invocation, block in
+      let (x, y) = (invocation.input(0), invocation.output(0))
+      loop.forEachRun(of: block) { offsets, count in
+        _ = leap_convert_run(
+          from, to, x + offsets[1], loop.runStrides[1], y + offsets[0], loop.runStrides[0], count)
+      }
+    }
+  }
+
+  /// y = x, for any type of whole bytes.
+  package static func copy(_ input: Operand, output: Operand) throws -> Kernel {
+    Kernel(phases: [try copyPhase(input, output)])
+  }
+
+  private static func copyPhase(_ input: Operand, _ output: Operand) throws -> Phase {
+    let width = input.dataType.byteWidth
+    guard width > 0 else { throw OperatorError("there is no kernel for copying \(input.dataType)") }
+    let loop = StridedLoop(output.shape, [output, input])
+    return Phase(blockCount: loop.blockCount) { invocation, block in
+      let (x, y) = (invocation.input(0), invocation.output(0))
+      loop.forEachRun(of: block) { offsets, count in
+        _ = leap_copy_run(
+          width, x + offsets[1], loop.runStrides[1], y + offsets[0], loop.runStrides[0], count)
+      }
+    }
+  }
+
+  /// Output 0 is a copy of the input; output 1, where it is asked for, is one everywhere.
+  package static func copyWithOnes(_ input: Operand, outputs: [Operand?]) throws -> Kernel {
+    var phases: [Phase] = []
+    if let output = outputs[0] { phases.append(try copyPhase(input, output)) }
+    if outputs.count > 1, let ones = outputs[1] {
+      let type = ones.dataType.rawValue
+      try check(
+        leap_convert_run(DataType.uint8.rawValue, type, nil, 1, nil, 1, 0),
+        "a mask of \(ones.dataType)")
+      let loop = StridedLoop(ones.shape, [ones])
+      phases.append(
+        Phase(blockCount: loop.blockCount) { invocation, block in
+          let y = invocation.output(1)
+          var one: UInt8 = 1
+          loop.forEachRun(of: block) { offsets, count in
+            _ = leap_convert_run(
+              DataType.uint8.rawValue, type, &one, 0, y + offsets[0], loop.runStrides[0], count)
+          }
+        })
+    }
+    return Kernel(phases: phases)
+  }
+}

@@ -1,0 +1,229 @@
+// Selection: operators that choose, copy or convert elements: Where, Cast, CastLike, Identity, Dropout.
+//
+// 1. Movement takes every type of whole bytes; conversion takes float32, float64, bool and the integers.
+// 2. Shape computations stay symbolic.
+
+import LeapGraph
+import LeapKernels
+import LeapTensors
+
+package enum Selection: OperatorFamily {
+  package static let operators: [any Operator.Type] = [
+    Where.self, Cast.self, CastLike.self, Identity.self, Dropout.self,
+  ]
+}
+
+/// Where, from opset 9 on.
+package struct Where: Operator {
+  package static let declarations = [
+    OperatorDeclaration("Where", opsets: 9...OperatorTable.latestOpset)
+  ]
+
+  package init(_ node: NodeReader) throws { try node.requireInputs(3...3) }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    _ = try context.dataType(0, among: [.bool])
+    let type = try context.dataType(1)
+    let other = try context.dataType(2)
+    guard type == other else { throw OperatorError("input 2 is \(other); expected \(type)") }
+    guard let condition = context.shape(0), let a = context.shape(1), let b = context.shape(2)
+    else {
+      context.setOutput(0, type, nil)
+      return
+    }
+    context.setOutput(0, type, try broadcast(try broadcast(condition, a), b))
+    guard condition.count <= 1, a.count <= 1, b.count <= 1,
+      let chosen = context.dimensions(0), let left = context.dimensions(1),
+      let right = context.dimensions(2)
+    else { return }
+    if let known = select(chosen, left, right) { context.setOutput(0, dimensions: known) }
+  }
+
+  private func select(
+    _ condition: [Dimension], _ left: [Dimension], _ right: [Dimension]
+  ) -> [Dimension]? {
+    let count = [condition.count, left.count, right.count].first { $0 != 1 } ?? 1
+    guard [condition, left, right].allSatisfy({ $0.count == count || $0.count == 1 }) else {
+      return nil
+    }
+    func element(_ list: [Dimension], _ index: Int) -> Dimension {
+      list[list.count == 1 ? 0 : index]
+    }
+    return (0..<count).map { index in
+      let (a, b) = (element(left, index), element(right, index))
+      guard let chosen = element(condition, index).value else { return a == b ? a : .unknown }
+      return chosen != 0 ? a : b
+    }
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    _ = try kernel(request)
+    return [
+      KernelCandidate(
+        name: "elementwise", inputs: [.plain, .plain, .plain], outputs: [.plain],
+        inPlace: inPlacePairs(request, inputs: 1..<3),
+        cost: elementwiseCost(request, operations: 1), bind: kernel)
+    ]
+  }
+
+  private func kernel(_ request: KernelRequest) throws -> Kernel {
+    try ElementwiseKernels.select(
+      condition: try request.requiredInput(0), try request.requiredInput(1),
+      try request.requiredInput(2), output: try request.requiredOutput(0))
+  }
+}
+
+/// The candidate that computes `output 0 = input 0` in the output's type.
+private func conversionCandidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+  let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
+    let (input, output) = try request.onlyInputAndOutput()
+    return try ElementwiseKernels.convert(input: input, output: output)
+  }
+  _ = try bind(request)
+  return [
+    KernelCandidate(
+      name: "elementwise",
+      inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned }, outputs: [.plain],
+      inPlace: inPlacePairs(request, inputs: 0..<1),
+      cost: elementwiseCost(request, operations: 1), bind: bind)
+  ]
+}
+
+extension InferenceContext {
+  /// Says that output 0 has the elements of input 0, in another type.
+  fileprivate mutating func setConverted(to type: DataType) throws {
+    let source = try dataType(0)
+    setOutput(0, type, shape(0))
+    if source.isInteger, type == .int64 || type == .int32, let dimensions = dimensions(0) {
+      setOutput(0, dimensions: dimensions)
+    }
+  }
+}
+
+/// Cast: the type is named in opset 1 to 5, numbered from 6 on.
+package struct Cast: Operator {
+  package static let declarations = [OperatorDeclaration("Cast")]
+
+  private let type: DataType
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(1...1)
+    type =
+      node.opset < 6
+      ? try Cast.type(named: try node.required("to", try node.string("to")))
+      : try Cast.type(numbered: try node.required("to", try node.int("to")))
+  }
+
+  private static func type(numbered number: Int) throws -> DataType {
+    guard let raw = Int32(exactly: number), let type = DataType(rawValue: raw) else {
+      throw OperatorError("attribute 'to' is \(number); expected the number of an element type")
+    }
+    return type
+  }
+
+  private static func type(named name: String) throws -> DataType {
+    let names: [String: DataType] = [
+      "FLOAT": .float32, "DOUBLE": .float64, "FLOAT16": .float16, "BOOL": .bool,
+      "INT8": .int8, "INT16": .int16, "INT32": .int32, "INT64": .int64,
+      "UINT8": .uint8, "UINT16": .uint16, "UINT32": .uint32, "UINT64": .uint64,
+      "STRING": .string, "COMPLEX64": .complex64, "COMPLEX128": .complex128,
+    ]
+    guard let type = names[name] else {
+      throw OperatorError("attribute 'to' is '\(name)'; expected the name of an element type")
+    }
+    return type
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    try context.setConverted(to: type)
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    try conversionCandidates(request)
+  }
+}
+
+/// CastLike, from opset 15 on: the second input gives the type, and is never read.
+package struct CastLike: Operator {
+  package static let declarations = [
+    OperatorDeclaration("CastLike", opsets: 15...OperatorTable.latestOpset)
+  ]
+
+  package init(_ node: NodeReader) throws { try node.requireInputs(2...2) }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    try context.setConverted(to: try context.dataType(1))
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    try conversionCandidates(request)
+  }
+}
+
+/// Identity, any opset.
+package struct Identity: Operator {
+  package static let declarations = [OperatorDeclaration("Identity")]
+
+  package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    guard let input = context.inputs[0] else { throw OperatorError("input 0 is required") }
+    context.setOutput(0, type: input.type, known: input.known)
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    try conversionCandidates(request)
+  }
+}
+
+/// Dropout in inference: a copy, and a mask of ones. The mask is of the input's type before opset 10, bool from then on.
+package struct Dropout: Operator {
+  package static let declarations = [OperatorDeclaration("Dropout")]
+
+  private let opset: Int
+  private let hasTrainingMode: Bool
+  private let hasRatio: Bool
+
+  package init(_ node: NodeReader) throws {
+    opset = node.opset
+    try node.requireInputs(1...(opset >= 12 ? 3 : 1))
+    hasRatio = node.hasInput(1)
+    hasTrainingMode = node.hasInput(2)
+  }
+
+  package var valueInputs: [Int] { hasTrainingMode ? (hasRatio ? [1, 2] : [2]) : [] }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0)
+    context.setOutput(0, type, context.shape(0))
+    context.setOutput(1, opset < 10 ? type : .bool, context.shape(0))
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    try refuseTraining(request)
+    let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
+      try ElementwiseKernels.copyWithOnes(
+        try request.requiredInput(0), outputs: request.outputs)
+    }
+    _ = try bind(request)
+    return [
+      KernelCandidate(
+        name: "elementwise",
+        inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned },
+        outputs: request.outputs.map { _ in .plain },
+        inPlace: inPlacePairs(request, inputs: 0..<1),
+        cost: elementwiseCost(request, operations: 1), bind: bind)
+    ]
+  }
+
+  /// Training with a ratio other than 0 would draw random numbers.
+  private func refuseTraining(_ request: KernelRequest) throws {
+    guard let mode = request.values[2]?.integers?.first, mode != 0 else { return }
+    let ratio =
+      request.values[1].map { $0.elements(as: Float.self)?.first.map(Double.init)
+        ?? $0.elements(as: Double.self)?.first } ?? 0.5
+    guard ratio == 0 else {
+      throw OperatorError("training_mode is true; only inference, or a ratio of 0, is supported")
+    }
+  }
+}
