@@ -24,7 +24,10 @@ package struct BinaryOperator: Operator {
     "And": (.and, 1), "Or": (.or, 1), "Xor": (.xor, 1),
   ]
 
-  private enum Direction: String, CaseIterable { case left = "LEFT", right = "RIGHT" }
+  private enum Direction: String, CaseIterable {
+    case left = "LEFT"
+    case right = "RIGHT"
+  }
 
   /// How the second operand's axes lie over the first's.
   private enum Alignment: Sendable {
@@ -107,7 +110,8 @@ package struct BinaryOperator: Operator {
 
   private func shape(_ left: [Dimension], _ right: [Dimension]) throws -> [Dimension] {
     if case .none = alignment {
-      let alike = left.count == right.count
+      let alike =
+        left.count == right.count
         && zip(left, right).allSatisfy { $0.value == nil || $1.value == nil || $0 == $1 }
       guard alike else {
         throw OperatorError(
@@ -118,7 +122,8 @@ package struct BinaryOperator: Operator {
     let result = try broadcast(left, right + ones)
     if case .trailing = alignment { return result }
     // The second operand may not enlarge the first.
-    let larger = result.count > left.count
+    let larger =
+      result.count > left.count
       || zip(result, left).contains { $0.value != nil && $1.value != nil && $0 != $1 }
     guard !larger else {
       throw OperatorError(

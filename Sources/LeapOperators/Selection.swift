@@ -220,8 +220,10 @@ package struct Dropout: Operator {
   private func refuseTraining(_ request: KernelRequest) throws {
     guard let mode = request.values[2]?.integers?.first, mode != 0 else { return }
     let ratio =
-      request.values[1].map { $0.elements(as: Float.self)?.first.map(Double.init)
-        ?? $0.elements(as: Double.self)?.first } ?? 0.5
+      request.values[1].map {
+        $0.elements(as: Float.self)?.first.map(Double.init)
+          ?? $0.elements(as: Double.self)?.first
+      } ?? 0.5
     guard ratio == 0 else {
       throw OperatorError("training_mode is true; only inference, or a ratio of 0, is supported")
     }

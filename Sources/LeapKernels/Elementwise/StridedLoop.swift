@@ -41,7 +41,8 @@ package struct StridedLoop: Sendable {
         merged.append((shape[axis], perAxis[axis]))
       }
     }
-    let inner = merged.isEmpty ? (extent: 1, strides: SIMD4<Int>(repeating: 1)) : merged.removeFirst()
+    let inner =
+      merged.isEmpty ? (extent: 1, strides: SIMD4<Int>(repeating: 1)) : merged.removeFirst()
     merged.reverse()
     extents = merged.map(\.extent)
     strides = merged.map { $0.strides &* widths }
