@@ -1,5 +1,11 @@
 // The families of operators, in alphabetical order. A new family adds its line here.
 
 var standardFamilies: [any OperatorFamily.Type] {
-  [BinaryMath.self, Selection.self, UnaryMath.self]
+  [
+    BinaryMath.self,
+    Convolution.self,
+    MatrixProducts.self,
+    Selection.self,
+    UnaryMath.self,
+  ]
 }

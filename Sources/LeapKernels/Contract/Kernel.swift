@@ -169,16 +169,20 @@ package struct KernelRequest: Sendable {
   /// The inputs that are constants, which a kernel may have packed.
   package var constantInputs: Set<Int>
   package var epilogue: [EpilogueStage]
+  /// The instruction set whose kernels are to be used; one that has none of a kind gives the portable one.
+  package var instructionSet: InstructionSet
 
   package init(
     inputs: [Operand?], outputs: [Operand?], values: [Int: Tensor] = [:],
-    constantInputs: Set<Int> = [], epilogue: [EpilogueStage] = []
+    constantInputs: Set<Int> = [], epilogue: [EpilogueStage] = [],
+    instructionSet: InstructionSet = .preferred
   ) {
     self.inputs = inputs
     self.outputs = outputs
     self.values = values
     self.constantInputs = constantInputs
     self.epilogue = epilogue
+    self.instructionSet = instructionSet
   }
 }
 
@@ -194,8 +198,9 @@ package struct KernelCandidate: Sendable {
   package var inPlace: [InPlacePair]
   /// Which epilogue stages it can take; those of the request are among them.
   package var epilogue: EpilogueCapabilities
-  /// Constant inputs it wants packed, by index.
-  package var packing: [Int: PackingRecipe]
+  /// Constant inputs it wants packed, by index. The recipe is made once the layouts are settled: it may
+  /// depend on the channel map of another operand. Takes what `bind` takes.
+  package var packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe]
   package var cost: Cost
   /// Makes the kernel once the layouts are settled. The request has the same types, shapes, values and
   /// epilogue as the one the candidate was made from; layouts satisfy `inputs` and `outputs`.
@@ -204,7 +209,7 @@ package struct KernelCandidate: Sendable {
   package init(
     name: String, inputs: [LayoutRequirement], outputs: [LayoutRequirement],
     inPlace: [InPlacePair] = [], epilogue: EpilogueCapabilities = [],
-    packing: [Int: PackingRecipe] = [:], cost: Cost,
+    packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [:], cost: Cost,
     bind: @escaping @Sendable (KernelRequest) throws -> Kernel
   ) {
     self.name = name

@@ -1,0 +1,19 @@
+// Which instruction sets this processor and this system offer.
+#pragma once
+
+/// Instruction sets that kernels exist for. Larger numbers are preferred.
+typedef enum leap_isa {
+  LEAP_ISA_PORTABLE = 0,
+  LEAP_ISA_NEON = 1,
+  LEAP_ISA_AVX2 = 2,   // AVX2 and FMA
+  LEAP_ISA_AVX512 = 3  // AVX-512 F, BW, VL, DQ
+} leap_isa;
+
+/// Whether the processor has an instruction set and the system saves its registers: 1 or 0.
+int leap_isa_available(leap_isa isa);
+
+/// Whether AVX-512 VNNI (int8 dot products) can be used: 1 or 0.
+int leap_cpu_has_vnni(void);
+
+/// Whether AVX-512 BF16 (bfloat16 dot products) can be used: 1 or 0.
+int leap_cpu_has_bf16(void);

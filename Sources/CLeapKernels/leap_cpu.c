@@ -1,0 +1,68 @@
+// Processor features, by CPUID and, since a system that does not save a register file must not have it
+// used, by XGETBV.
+#include "leap_cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <stdint.h>
+
+typedef struct features {
+  int avx2, avx512, vnni, bf16;
+} features;
+
+static uint64_t xgetbv(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}
+
+static int bit(unsigned value, int position) { return (int)(value >> position & 1); }
+
+static features read_features(void) {
+  features found = {0, 0, 0, 0};
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return found;
+  int fma = bit(c, 12), osxsave = bit(c, 27), avx = bit(c, 28);
+  if (!osxsave || !avx) return found;
+  uint64_t saved = xgetbv();
+  int saves_avx = (saved & 0x06) == 0x06;     // XMM and upper YMM
+  int saves_avx512 = (saved & 0xE6) == 0xE6;  // and opmasks, upper ZMM, ZMM16 to 31
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
+  found.avx2 = saves_avx && fma && bit(b, 5);
+  // F, DQ, BW, VL.
+  found.avx512 =
+      found.avx2 && saves_avx512 && bit(b, 16) && bit(b, 17) && bit(b, 30) && bit(b, 31);
+  found.vnni = found.avx512 && bit(c, 11);
+  unsigned subleaves = a;
+  if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+    found.bf16 = found.avx512 && bit(a, 5);
+  return found;
+}
+
+int leap_isa_available(leap_isa isa) {
+  switch (isa) {
+    case LEAP_ISA_PORTABLE: return 1;
+    case LEAP_ISA_NEON: return 0;
+    case LEAP_ISA_AVX2: return read_features().avx2;
+    case LEAP_ISA_AVX512: return read_features().avx512;
+  }
+  return 0;
+}
+
+int leap_cpu_has_vnni(void) { return read_features().vnni; }
+int leap_cpu_has_bf16(void) { return read_features().bf16; }
+
+#else
+
+int leap_isa_available(leap_isa isa) {
+#if defined(__aarch64__)
+  return isa == LEAP_ISA_PORTABLE || isa == LEAP_ISA_NEON;
+#else
+  return isa == LEAP_ISA_PORTABLE;
+#endif
+}
+
+int leap_cpu_has_vnni(void) { return 0; }
+int leap_cpu_has_bf16(void) { return 0; }
+
+#endif

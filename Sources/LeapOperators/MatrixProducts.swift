@@ -1,0 +1,164 @@
+// MatrixProducts: Gemm and MatMul.
+
+import LeapGraph
+import LeapKernels
+import LeapTensors
+
+package enum MatrixProducts: OperatorFamily {
+  package static let operators: [any Operator.Type] = [Gemm.self, MatMul.self]
+  static let types: Set<DataType> = [.float32, .float64, .int32, .int64, .uint32, .uint64]
+}
+
+/// Gemm, opset 1 to 28: alpha · A' · B' + beta · C, where A' and B' may be transposed and C is broadcast.
+package struct Gemm: EpilogueOperator {
+  package static let declarations = [OperatorDeclaration("Gemm")]
+  private let alpha: Double
+  private let beta: Double
+  private let transposesA: Bool
+  private let transposesB: Bool
+  private let hasC: Bool
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(2...3)
+    if node.opset < 11 && !node.hasInput(2) { throw OperatorError("input 2 is required") }
+    alpha = Double(try node.float("alpha", default: 1))
+    beta = Double(try node.float("beta", default: 1))
+    transposesA = try node.flag("transA", default: false)
+    transposesB = try node.flag("transB", default: false)
+    hasC = node.inputCount > 2 && node.hasInput(2)
+  }
+
+  package var epilogueCapabilities: EpilogueCapabilities { .all }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0, among: MatrixProducts.types)
+    for index in 1...(hasC ? 2 : 1) { _ = try context.dataType(index, among: [type]) }
+    if !type.isFloatingPoint && (alpha != alpha.rounded() || beta != beta.rounded()) {
+      throw OperatorError("alpha \(alpha) and beta \(beta) must be integral for \(type)")
+    }
+    let a = try context.shape(0, ranks: 2...2)
+    let b = try context.shape(1, ranks: 2...2)
+    let rows = a.map { $0[transposesA ? 1 : 0] } ?? .unknown
+    let columns = b.map { $0[transposesB ? 0 : 1] } ?? .unknown
+    if let a, let b {
+      try check(
+        a[transposesA ? 0 : 1], equals: b[transposesB ? 1 : 0], "columns of A", "rows of B")
+    }
+    if hasC, let c = context.shape(2) {
+      guard c.count <= 2, try fits(c, [rows, columns]) else {
+        throw OperatorError(
+          "C has shape \(describe(c)), which cannot be broadcast to \(describe([rows, columns]))")
+      }
+    }
+    context.setOutput(0, type, [rows, columns])
+  }
+
+  private func fits(_ c: [Dimension], _ output: [Dimension]) throws -> Bool {
+    zip(c.reversed(), output.reversed()).allSatisfy { mine, theirs in
+      guard let mine = mine.value, let theirs = theirs.value else { return true }
+      return mine == 1 || mine == theirs
+    }
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let (a, y) = (request.inputs[0]!, request.outputs[0]!)
+    let depth = a.shape[transposesA ? 0 : 1]
+    let (rows, columns) = (y.shape[0], y.shape[1])
+    return [
+      productCandidate(request, output: .innerContiguous(from: 1), depth: depth) { bound in
+        let product = MatrixProduct(
+          a.dataType, rows: rows, columns: columns, depth: depth,
+          aStrides: transposesA ? (1, rows) : (depth, 1),
+          bStrides: transposesB ? (1, depth) : (columns, 1),
+          outputRowStride: bound.outputs[0]!.imageStride)
+        var epilogue = try EpilogueProgram(
+          bound, dataType: a.dataType, channels: columns, axis: .columns)
+        if hasC, beta != 0, let c = bound.inputs[2] {
+          let extents = Array(repeating: 1, count: 2 - c.shape.rank) + c.shape.dimensions
+          epilogue.prepend(
+            matrixInput: 2, factor: beta, rowStride: extents[0] == 1 ? 0 : extents[1],
+            columnStride: extents[1] == 1 ? 0 : 1)
+        }
+        if alpha != 1 { epilogue.prepend(factor: alpha) }
+        return try product.kernel(epilogue, instructionSet: bound.instructionSet)
+      }
+    ]
+  }
+}
+
+/// MatMul, opset 1 to 28: numpy's `matmul`. The channels of an epilogue are the columns of the result.
+package struct MatMul: EpilogueOperator {
+  package static let declarations = [OperatorDeclaration("MatMul")]
+
+  package init(_ node: NodeReader) throws { try node.requireInputs(2...2) }
+
+  package var epilogueCapabilities: EpilogueCapabilities { .all }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0, among: MatrixProducts.types)
+    _ = try context.dataType(1, among: [type])
+    guard let a = context.shape(0), let b = context.shape(1) else {
+      context.setOutput(0, type, nil)
+      return
+    }
+    guard !a.isEmpty, !b.isEmpty else { throw OperatorError("a scalar cannot be multiplied") }
+    let inner = b.count == 1 ? b[0] : b[b.count - 2]
+    try check(a[a.count - 1], equals: inner, "columns of A", "rows of B")
+    let batch = try broadcast(Array(a.dropLast(2)), Array(b.dropLast(2)))
+    let rows = a.count == 1 ? [] : [a[a.count - 2]]
+    let columns = b.count == 1 ? [] : [b[b.count - 1]]
+    context.setOutput(0, type, batch + rows + columns)
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let (a, b) = (request.inputs[0]!, request.inputs[1]!)
+    // A vector on the left is a row, one on the right a column.
+    let left = a.shape.rank == 1 ? [1] + a.shape.dimensions : a.shape.dimensions
+    let right = b.shape.rank == 1 ? b.shape.dimensions + [1] : b.shape.dimensions
+    let depth = left[left.count - 1]
+    let (rows, columns) = (left[left.count - 2], right[right.count - 1])
+    guard
+      let batch = Shape(Array(left.dropLast(2))).broadcast(with: Shape(Array(right.dropLast(2))))
+    else {
+      throw OperatorError("shapes \(a.shape) and \(b.shape) cannot be multiplied")
+    }
+    return [
+      productCandidate(request, output: .contiguous, depth: depth) { bound in
+        var product = MatrixProduct(
+          a.dataType, rows: rows, columns: columns, depth: depth, aStrides: (depth, 1),
+          bStrides: (columns, 1), outputRowStride: columns)
+        product.batch = batch.dimensions
+        product.aBatchStrides = batchStrides(left, rank: batch.rank)
+        product.bBatchStrides = batchStrides(right, rank: batch.rank)
+        let epilogue = try EpilogueProgram(
+          bound, dataType: a.dataType, channels: columns, axis: .columns)
+        return try product.kernel(epilogue, instructionSet: bound.instructionSet)
+      }
+    ]
+  }
+
+  /// How far the matrices of an operand lie apart along each axis of the batch; 0 where it is broadcast.
+  private func batchStrides(_ shape: [Int], rank: Int) -> [Int] {
+    let strides = Shape(shape).rowMajorStrides.dropLast(2)
+    let own = zip(shape, strides).map { $0 == 1 ? 0 : $1 }
+    return Array(repeating: 0, count: rank - own.count) + own
+  }
+}
+
+/// The candidate of a matrix product on row-major operands.
+private func productCandidate(
+  _ request: KernelRequest, output: LayoutRequirement, depth: Int,
+  bind: @escaping @Sendable (KernelRequest) throws -> Kernel
+) -> KernelCandidate {
+  let results = Double(request.outputs[0]!.shape.elementCount)
+  let bytes = (request.inputs + request.outputs).reduce(0.0) { $0 + Double($1?.byteCount ?? 0) }
+  var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
+  let residuals = request.epilogue.residualInputs
+  for input in residuals { inputs[input] = output }
+  return KernelCandidate(
+    name: "panel", inputs: inputs, outputs: [output],
+    inPlace: residuals.map { InPlacePair(input: $0, output: 0) }, epilogue: .all,
+    cost: Cost(
+      operations: 2 * results * Double(depth), bytes: bytes, operationsPerNanosecond: 30),
+    bind: bind)
+}
