@@ -181,12 +181,8 @@ struct DraftBuilder {
     var request = request
     var inputs = inputs
     for (index, requirement) in candidate.inputs.enumerated() {
-      guard let value = inputs[index] else { continue }
-      if let recipe = candidate.packing[index] {
-        inputs[index] = pack(value, recipe)
-      } else {
-        inputs[index] = try adapt(value, to: requirement)
-      }
+      guard let value = inputs[index], candidate.packing[index] == nil else { continue }
+      inputs[index] = try adapt(value, to: requirement)
       request.inputs[index] = inputs[index].map { draft.values[$0].operand }
     }
     let outputs = zip(node.outputs, candidate.outputs).enumerated().map {
@@ -197,6 +193,11 @@ struct DraftBuilder {
       draft.values.append(DraftValue(operand: operand, kind: .computed, source: id))
       current[id] = draft.values.count - 1
       return draft.values.count - 1
+    }
+    // A recipe may depend on the layouts of the other operands, which are settled only here.
+    for (index, recipe) in candidate.packing.sorted(by: { $0.key < $1.key }) {
+      guard let value = inputs[index] else { continue }
+      inputs[index] = pack(value, try recipe(request))
     }
     draft.steps.append(
       DraftStep(
