@@ -14,7 +14,8 @@ package struct Concat: ConcatOperator {
   private let axis: Int
 
   package init(_ node: NodeReader) throws {
-    axis = try node.opset < 4 ? node.int("axis", default: 1) : node.required("axis", node.int("axis"))
+    axis =
+      try node.opset < 4 ? node.int("axis", default: 1) : node.required("axis", node.int("axis"))
     guard node.inputCount > 0 else { throw OperatorError("expected at least one input") }
     for index in 0..<node.inputCount where !node.hasInput(index) {
       throw OperatorError("input \(index) is left out")
@@ -56,7 +57,8 @@ package struct Concat: ConcatOperator {
       if place == axis { return left[place] + right[place] }
       if let a = left[place].value, let b = right[place].value, a != b {
         throw OperatorError(
-          "input \(index) is \(describe(right)); expected \(a) at dimension \(place), as in those before")
+          "input \(index) is \(describe(right)); expected \(a) at dimension \(place), as in those before"
+        )
       }
       return left[place].value == nil ? right[place] : left[place]
     }
@@ -112,8 +114,10 @@ package struct Split: Operator {
   private func sizes(of extent: Int, given: [Int]?) throws -> [Int] {
     if let given {
       let sum = given.reduce(0) { $0 &+ $1 }
-      guard given.count == pieces, given.allSatisfy({ $0 >= 0 && $0 <= extent }), sum == extent else {
-        throw OperatorError("split \(given) does not cut an extent of \(extent) into \(pieces) pieces")
+      guard given.count == pieces, given.allSatisfy({ $0 >= 0 && $0 <= extent }), sum == extent
+      else {
+        throw OperatorError(
+          "split \(given) does not cut an extent of \(extent) into \(pieces) pieces")
       }
       return given
     }
@@ -224,7 +228,8 @@ package struct Slice: Operator {
     let steps = inputs.contains(4) ? values(4) : Array(repeating: 1, count: starts.count)
     guard let steps else { return nil }
     let places = axes ?? Array(starts.indices)
-    guard ends.count == starts.count, places.count == starts.count, steps.count == starts.count else {
+    guard ends.count == starts.count, places.count == starts.count, steps.count == starts.count
+    else {
       throw OperatorError(
         "starts, ends, axes and steps have \(starts.count), \(ends.count), \(places.count), \(steps.count) elements"
       )
@@ -241,7 +246,8 @@ package struct Slice: Operator {
     }
   }
 
-  private static func cut(_ axis: Int, _ extent: Int?, _ start: Int, _ end: Int, _ step: Int) -> Cut {
+  private static func cut(_ axis: Int, _ extent: Int?, _ start: Int, _ end: Int, _ step: Int) -> Cut
+  {
     guard let extent else { return Cut(axis: axis, start: start, count: -1, step: step) }
     func absolute(_ index: Int) -> Int { index < 0 ? max(index, -extent - 1) + extent : index }
     let low = step > 0 ? 0 : -1
@@ -266,7 +272,8 @@ package struct Slice: Operator {
     var result = shape
     for cut in cuts { result[cut.axis] = cut.count < 0 ? .unknown : .fixed(cut.count) }
     context.setOutput(0, type, result)
-    if shape.count == 1, let elements = context.dimensions(0), let cut = cuts.first, cut.count >= 0 {
+    if shape.count == 1, let elements = context.dimensions(0), let cut = cuts.first, cut.count >= 0
+    {
       let kept = (0..<cut.count).map { elements[cut.start + $0 * cut.step] }
       context.setOutput(0, dimensions: kept)
     }

@@ -39,7 +39,9 @@ package struct Reshape: Operator {
     let target = attribute.map { $0.map(Dimension.fixed) } ?? context.dimensions(1)
     guard let target else {
       let rank = context.shape(1)?.first?.value
-      let shape = rank.flatMap { (0...64).contains($0) ? Array(repeating: Dimension.unknown, count: $0) : nil }
+      let shape = rank.flatMap {
+        (0...64).contains($0) ? Array(repeating: Dimension.unknown, count: $0) : nil
+      }
       return context.setOutput(0, type, shape)
     }
     let source = context.shape(0)
@@ -54,7 +56,9 @@ package struct Reshape: Operator {
       switch extent {
       case .fixed(0) where !allowsZero:
         if let source, axis >= source.count {
-          throw OperatorError("shape \(describe(target)) copies dimension \(axis) of an input of rank \(source.count)")
+          throw OperatorError(
+            "shape \(describe(target)) copies dimension \(axis) of an input of rank \(source.count)"
+          )
         }
         result.append(source?[axis] ?? .unknown)
       case .fixed(-1):
@@ -241,7 +245,9 @@ package struct ShapeOf: ShapeReader {
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-    guard let shape = request.inputs.first??.shape else { throw OperatorError("input 0 is required") }
+    guard let shape = request.inputs.first??.shape else {
+      throw OperatorError("input 0 is required")
+    }
     let values: [Int64]
     if isSize {
       values = [Int64(shape.elementCount)]

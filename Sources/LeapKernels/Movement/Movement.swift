@@ -47,7 +47,8 @@ package enum Movement {
   }
 
   /// A candidate that fills output 0 with copies of one element.
-  package static func fill(_ request: KernelRequest, with element: Tensor) throws -> KernelCandidate {
+  package static func fill(_ request: KernelRequest, with element: Tensor) throws -> KernelCandidate
+  {
     guard let output = request.outputs.first ?? nil, output.dataType.byteWidth > 0,
       element.elementCount == 1
     else { throw OperatorError("a fill needs one element of a type of whole bytes") }
@@ -67,7 +68,8 @@ package enum Movement {
   }
 
   /// A candidate that writes a tensor that is known already.
-  package static func constant(_ request: KernelRequest, _ tensor: Tensor) throws -> KernelCandidate {
+  package static func constant(_ request: KernelRequest, _ tensor: Tensor) throws -> KernelCandidate
+  {
     guard tensor.dataType != .string else {
       throw OperatorError("constants of strings have no kernel")
     }
