@@ -1,0 +1,149 @@
+// SessionCore on small graphs: plans, memory sharing, segments, and errors about inputs.
+
+import LeapGraph
+import LeapRuntime
+import LeapTensors
+import LeapWorkers
+import Testing
+
+/// Builds a model node by node.
+private struct ModelBuilder {
+  var graph = Graph(name: "test")
+
+  mutating func input(_ name: String, _ type: DataType = .float32, _ shape: [Dimension]?) -> ValueID {
+    let id = graph.addValue(Value(name: name, type: .tensor(type, shape: shape)))
+    graph.inputs.append(id)
+    return id
+  }
+
+  mutating func constant(_ name: String, _ tensor: Tensor) -> ValueID {
+    let shape = tensor.shape.map(Dimension.fixed)
+    let id = graph.addValue(Value(name: name, type: .tensor(tensor.dataType, shape: shape)))
+    graph.constants[id] = Constant(tensor)
+    return id
+  }
+
+  mutating func node(
+    _ type: String, _ inputs: [ValueID], attributes: [String: Attribute] = [:], output: String
+  ) -> ValueID {
+    let id = graph.addValue(Value(name: output, type: nil))
+    graph.addNode(
+      name: "\(type)_\(output)", operatorType: type, opset: 17, inputs: inputs, outputs: [id],
+      attributes: attributes)
+    return id
+  }
+
+  func model(outputs: [ValueID]) -> Model {
+    var graph = graph
+    graph.outputs = outputs
+    return Model(graph: graph, irVersion: 10, opsets: ["": 17], source: "test")
+  }
+}
+
+@Suite struct SessionCoreTests {
+  /// Two transposes side by side in a concat, and a slice of it: a small net of data movement.
+  private func concatModel() throws -> Model {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [.symbol("n"), 2, 3, 4])
+    let a = builder.node("Transpose", [x], attributes: ["perm": .ints([0, 1, 3, 2])], output: "a")
+    let b = builder.node("Transpose", [a], attributes: ["perm": .ints([0, 1, 3, 2])], output: "b")
+    let c = builder.node("Concat", [x, b], attributes: ["axis": .int(1)], output: "c")
+    let d = builder.node("Transpose", [c], attributes: ["perm": .ints([0, 2, 3, 1])], output: "d")
+    return builder.model(outputs: [d, b])
+  }
+
+  private func ramp(_ shape: Shape) throws -> Tensor {
+    try Tensor((0..<shape.elementCount).map(Float.init), shape: shape)
+  }
+
+  @Test(arguments: [1, 3], [1, 2, 3])
+  func reuseAndPoisonChangeNothing(batch: Int, width: Int) throws {
+    let input = try ramp([batch, 2, 3, 4])
+    var configuration = SessionConfiguration()
+    configuration.width = width
+    configuration.poisonsDeadMemory = true
+    let shared = try SessionCore(model: concatModel(), configuration: configuration)
+    configuration.plan.reuse = .none
+    let apart = try SessionCore(model: concatModel(), configuration: configuration)
+    let first = try shared.run(["x": input])
+    let second = try apart.run(["x": input])
+    for name in ["b", "d"] {
+      let expected = second[name]?.elements(as: Float.self)
+      #expect(expected != nil)
+      #expect(first[name]?.elements(as: Float.self) == expected)
+    }
+    #expect(first["b"]?.elements(as: Float.self) == input.elements(as: Float.self))
+    #expect(first["d"]?.shape == [batch, 3, 4, 4])
+  }
+
+  @Test func aShapeThatIsAnInputStartsASecondSegment() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [2, 6])
+    let shape = builder.input("shape", .int64, [.fixed(2)])
+    let y = builder.node("Reshape", [x, shape], output: "y")
+    let z = builder.node("Transpose", [y], output: "z")
+    let session = try SessionCore(
+      model: builder.model(outputs: [z]), configuration: SessionConfiguration())
+    for (rows, columns) in [(3, 4), (4, 3), (12, 1), (3, 4)] {
+      let result = try session.run([
+        "x": try ramp([2, 6]), "shape": try Tensor([Int64(rows), Int64(columns)]),
+      ])
+      #expect(result["z"]?.shape == [columns, rows])
+      #expect(result["z"]?.elements(as: Float.self)?[rows - 1] == Float((rows - 1) * columns))
+    }
+  }
+
+  @Test func shapeComputationsArePlannedAway() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [.symbol("n"), 2, 3])
+    let shape = builder.node("Shape", [x], output: "shape")
+    let zero = builder.constant("zero", try Tensor(scalar: Int64(0)))
+    let batch = builder.node("Gather", [shape, zero], output: "batch")
+    let axes = builder.constant("axes", try Tensor([Int64(0)]))
+    let row = builder.node("Unsqueeze", [batch, axes], output: "row")
+    let rest = builder.constant("rest", try Tensor([Int64(-1)]))
+    let target = builder.node("Concat", [row, rest], attributes: ["axis": .int(0)], output: "target")
+    let y = builder.node("Reshape", [x, target], output: "y")
+    let session = try SessionCore(
+      model: builder.model(outputs: [y]), configuration: SessionConfiguration())
+    let segment = try session.plan(inputs: ["x": (.float32, [5, 2, 3])])
+    #expect(segment.steps.map(\.operatorType) == ["Reshape"])
+    #expect(try session.run(["x": ramp([5, 2, 3])])["y"]?.shape == [5, 6])
+  }
+
+  @Test func anyValueMayBeAskedFor() throws {
+    let session = try SessionCore(model: concatModel(), configuration: SessionConfiguration())
+    let result = try session.run(["x": ramp([1, 2, 3, 4])], outputs: ["a", "c"])
+    #expect(result["a"]?.shape == [1, 2, 4, 3])
+    #expect(result["c"]?.shape == [1, 4, 3, 4])
+    #expect(throws: RunError.self) { try session.run(["x": ramp([1, 2, 3, 4])], outputs: ["nowhere"]) }
+  }
+
+  @Test(arguments: [
+    ("y", Shape([1, 2, 3, 4])), ("x", Shape([1, 2, 3])), ("x", Shape([1, 2, 3, 5])),
+  ])
+  func wrongInputsAreErrors(name: String, shape: Shape) throws {
+    let session = try SessionCore(model: concatModel(), configuration: SessionConfiguration())
+    #expect(throws: RunError.self) { try session.run([name: ramp(shape)]) }
+    #expect(throws: RunError.self) { try session.run([:]) }
+    #expect(throws: RunError.self) {
+      try session.run(["x": Tensor([Double](repeating: 0, count: 24), shape: [1, 2, 3, 4])])
+    }
+  }
+
+  @Test func aCancelledRunThrows() throws {
+    let session = try SessionCore(model: concatModel(), configuration: SessionConfiguration())
+    let interrupt = Interrupt()
+    interrupt.cancel()
+    #expect(throws: (any Error).self) {
+      try session.run(["x": ramp([1, 2, 3, 4])], interrupt: interrupt)
+    }
+  }
+
+  @Test func aBudgetIsKept() throws {
+    var configuration = SessionConfiguration()
+    configuration.memoryBudget = 64
+    let session = try SessionCore(model: concatModel(), configuration: configuration)
+    #expect(throws: RunError.self) { try session.run(["x": ramp([1, 2, 3, 4])]) }
+  }
+}
