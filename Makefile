@@ -10,6 +10,7 @@ SHELL := bash
 .DEFAULT_GOAL := build
 
 PACKAGES := libprotobuf-c-dev libopenblas-dev libjpeg-dev libpng-dev zlib1g-dev pkg-config
+PROTO_PACKAGES := protobuf-c-compiler protobuf-compiler
 PKGCONFIG := libprotobuf-c openblas libjpeg libpng zlib
 SWIFT_SOURCES = $(shell git ls-files '*.swift')
 # One kind of build for tools and tests: without the flag each would rebuild what the other built.
@@ -35,6 +36,12 @@ build: packages
 
 test: build
 	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
+
+# The C code for the ONNX schema, with protobuf-c 1.4.1.
+proto:
+	@command -v protoc-c >/dev/null || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(PROTO_PACKAGES) >/dev/null; }
+	protoc-c --proto_path=proto --c_out=Sources/CLeapProto onnx.proto
+	mv Sources/CLeapProto/onnx.pb-c.h Sources/CLeapProto/include/
 
 lint:
 	swift format lint --strict --parallel $(SWIFT_SOURCES)

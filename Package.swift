@@ -27,7 +27,6 @@ let package = Package(
   products: [
     .library(name: "Leapstone", targets: ["Leapstone"]),
     .library(name: "LeapstoneImage", targets: ["LeapstoneImage"]),
-    .executable(name: "onnx-run", targets: ["onnx-run"]),
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
@@ -67,8 +66,6 @@ let package = Package(
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
     library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
-
-    .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
 
     .target(
       name: "LeapTestSupport", dependencies: ["Leapstone", "LeapTools"],

@@ -10,7 +10,9 @@ import Testing
 private struct ModelBuilder {
   var graph = Graph(name: "test")
 
-  mutating func input(_ name: String, _ type: DataType = .float32, _ shape: [Dimension]?) -> ValueID {
+  mutating func input(
+    _ name: String, _ shape: [Dimension]?, type: DataType = .float32
+  ) -> ValueID {
     let id = graph.addValue(Value(name: name, type: .tensor(type, shape: shape)))
     graph.inputs.append(id)
     return id
@@ -79,7 +81,7 @@ private struct ModelBuilder {
   @Test func aShapeThatIsAnInputStartsASecondSegment() throws {
     var builder = ModelBuilder()
     let x = builder.input("x", [2, 6])
-    let shape = builder.input("shape", .int64, [.fixed(2)])
+    let shape = builder.input("shape", [.fixed(2)], type: .int64)
     let y = builder.node("Reshape", [x, shape], output: "y")
     let z = builder.node("Transpose", [y], output: "z")
     let session = try SessionCore(
