@@ -104,7 +104,8 @@ private struct ModelBuilder {
     let axes = builder.constant("axes", try Tensor([Int64(0)]))
     let row = builder.node("Unsqueeze", [batch, axes], output: "row")
     let rest = builder.constant("rest", try Tensor([Int64(-1)]))
-    let target = builder.node("Concat", [row, rest], attributes: ["axis": .int(0)], output: "target")
+    let target = builder.node(
+      "Concat", [row, rest], attributes: ["axis": .int(0)], output: "target")
     let y = builder.node("Reshape", [x, target], output: "y")
     let session = try SessionCore(
       model: builder.model(outputs: [y]), configuration: SessionConfiguration())
@@ -118,7 +119,9 @@ private struct ModelBuilder {
     let result = try session.run(["x": ramp([1, 2, 3, 4])], outputs: ["a", "c"])
     #expect(result["a"]?.shape == [1, 2, 4, 3])
     #expect(result["c"]?.shape == [1, 4, 3, 4])
-    #expect(throws: RunError.self) { try session.run(["x": ramp([1, 2, 3, 4])], outputs: ["nowhere"]) }
+    #expect(throws: RunError.self) {
+      try session.run(["x": ramp([1, 2, 3, 4])], outputs: ["nowhere"])
+    }
   }
 
   @Test(arguments: [
