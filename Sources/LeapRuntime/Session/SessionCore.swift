@@ -105,7 +105,7 @@ package final class SessionCore: Sendable {
     let wanted = outputIDs(names)
     var execution = Execution(
       program: program, memory: memory, options: options, inputs: given)
-    var planned = try root(given, wanted.map(\.id))
+    var planned = try root(given, wanted.map(\.id), options.interrupt)
     var known: [ValueID: Tensor] = [:]
     while true {
       try checkBudget(planned.segment)
@@ -133,11 +133,13 @@ package final class SessionCore: Sendable {
     return Planner(program: program, weights: weights, options: options, outputs: outputs)
   }
 
-  private func root(_ given: [ValueID: Tensor], _ outputs: [ValueID]) throws -> PlannedSegment {
+  private func root(
+    _ given: [ValueID: Tensor], _ outputs: [ValueID], _ interrupt: Interrupt
+  ) throws -> PlannedSegment {
     let key = RootKey(
       inputs: given.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) },
       outputs: outputs)
-    return try roots.value(for: key) {
+    return try roots.value(for: key, interrupt: interrupt) {
       let state = PlanningState(
         program: program, inputs: given.mapValues { ($0.dataType, $0.shape) })
       return try PlannedSegment(state, planner(outputs))
