@@ -1,6 +1,6 @@
 # Leapstone: every target does its own set-up on a machine that has a Swift toolchain.
 #
-#   make build    tools in .build/release/
+#   make build    the libraries, release mode
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
 #   make proto    Sources/CLeapProto from proto/onnx.proto
 #   make format   rewrite the sources as swift-format wants them; make lint only checks

@@ -12,8 +12,7 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(
-    name: name, dependencies: dependencies + ["LeapTestSupport"], swiftSettings: settings)
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 /// A dependency that only the picture code needs: absent when the trait `Images` is switched off.
@@ -67,19 +66,12 @@ let package = Package(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
     library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
 
-    .target(
-      name: "LeapTestSupport", dependencies: ["Leapstone", "LeapTools"],
-      path: "Tests/LeapTestSupport", swiftSettings: settings),
     tests("LeapTensorsTests", ["LeapTensors"]),
     tests("LeapWorkersTests", ["LeapWorkers"]),
-    tests("LeapKernelsTests", ["LeapKernels"]),
     tests("LeapGraphTests", ["LeapGraph"]),
     tests("LeapFormatTests", ["LeapFormat"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
-    tests("LeapstoneTests", ["Leapstone"]),
-    tests("LeapstoneImageTests", ["LeapstoneImage"]),
     tests("LeapToolsTests", ["LeapTools"]),
-    tests("ConformanceTests", ["Leapstone"]),
   ]
 )
