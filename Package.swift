@@ -72,6 +72,7 @@ let package = Package(
     tests("LeapFormatTests", ["LeapFormat"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
+    tests("LeapstoneTests", ["Leapstone", "LeapTools"]),
     tests("LeapToolsTests", ["LeapTools"]),
   ]
 )

@@ -7,6 +7,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     Convolution.self,
     Generators.self,
     MatrixProducts.self,
+    Normalization.self,
     Selection.self,
     Shapes.self,
     UnaryMath.self,

@@ -8,7 +8,9 @@ import Testing
 @Suite struct RealModelTests {
   /// The files below a folder with a suffix, or nil, after a printed line, where the folder is absent.
   private func files(below folder: String, suffix: String) -> [String]? {
-    guard let walker = FileManager.default.enumerator(atPath: folder) else {
+    guard FileManager.default.fileExists(atPath: folder),
+      let walker = FileManager.default.enumerator(atPath: folder)
+    else {
       print("SKIPPED: \(folder) is absent")
       return nil
     }

@@ -7,4 +7,5 @@
 #include "leap_epilogue.h"
 #include "leap_gemm.h"
 #include "leap_math.h"
+#include "leap_normalization.h"
 #include "leap_processor.h"
