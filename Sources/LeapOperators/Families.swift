@@ -8,6 +8,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     Generators.self,
     MatrixProducts.self,
     Normalization.self,
+    Padding.self,
     Selection.self,
     Shapes.self,
     UnaryMath.self,

@@ -7,5 +7,6 @@
 #include "leap_epilogue.h"
 #include "leap_gemm.h"
 #include "leap_math.h"
+#include "leap_movement.h"
 #include "leap_normalization.h"
 #include "leap_processor.h"

@@ -4,6 +4,7 @@
 // 1. Right for any strides of the source, zero and negative ones too.
 // 2. Long runs are copied whole: dimensions are coalesced before the loops are made.
 
+import CLeapKernels
 import LeapTensors
 
 /// One box to copy: extents, and where its elements lie on both sides. Strides and offsets count elements.
@@ -95,40 +96,26 @@ package enum StridedCopy {
   ) {
     let start = source + box.sourceOffset * width
     let end = target + box.targetOffset * width
-    switch width {
-    case 1: loop(box, 0, start, end, UInt8.self)
-    case 2: loop(box, 0, start, end, UInt16.self)
-    case 4: loop(box, 0, start, end, UInt32.self)
-    case 8: loop(box, 0, start, end, UInt64.self)
-    default: loop(box, 0, start, end, (UInt64, UInt64).self)
-    }
+    loop(box, 0, start, end, width)
   }
 
-  private static func loop<Element: BitwiseCopyable>(
+  private static func loop(
     _ box: CopyBox, _ axis: Int, _ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer,
-    _ type: Element.Type
+    _ width: Int
   ) {
-    let width = MemoryLayout<Element>.stride
     guard axis < box.extents.count else {
-      target.copyMemory(from: source, byteCount: width)
-      return
+      return leap_copy_strided(source, 1, target, 1, 1, width)
     }
     let count = box.extents[axis]
     let sourceStep = box.sourceStrides[axis]
     let targetStep = box.targetStrides[axis]
-    if axis < box.extents.count - 1 {
-      for index in 0..<count {
-        loop(
-          box, axis + 1, source + index * sourceStep * width, target + index * targetStep * width,
-          type)
-      }
-    } else if sourceStep == 1 && targetStep == 1 {
-      target.copyMemory(from: source, byteCount: count * width)
-    } else {
-      for index in 0..<count {
-        let element = (source + index * sourceStep * width).loadUnaligned(as: type)
-        (target + index * targetStep * width).storeBytes(of: element, as: type)
-      }
+    guard axis < box.extents.count - 1 else {
+      return leap_copy_strided(source, sourceStep, target, targetStep, count, width)
+    }
+    for index in 0..<count {
+      loop(
+        box, axis + 1, source + index * sourceStep * width, target + index * targetStep * width,
+        width)
     }
   }
 }

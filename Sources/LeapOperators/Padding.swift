@@ -1,0 +1,120 @@
+// Padding: operators that add places around a tensor, or take some away.
+
+import LeapGraph
+import LeapKernels
+import LeapTensors
+
+package enum Padding: OperatorFamily {
+  package static var operators: [any Operator.Type] { [Pad.self] }
+}
+
+/// Pad, ONNX opsets 1 to 25: attributes to 10 (`paddings` in 1), inputs from 11 on, `axes` from 18, mode wrap from 19.
+package struct Pad: Operator {
+  package static var declarations: [OperatorDeclaration] { [OperatorDeclaration("Pad")] }
+  private let mode: PaddingMode
+  /// The pads and the constant of the attributes; nil where they are inputs.
+  private let attributes: (pads: [Int], constant: Float)?
+  private let hasAxes: Bool
+
+  package init(_ node: NodeReader) throws {
+    mode = try node.choice("mode", default: .constant)
+    if node.opset < 11 {
+      let name = node.opset < 2 ? "paddings" : "pads"
+      attributes = (
+        try node.required(name, node.ints(name)), try node.float("value", default: 0)
+      )
+      hasAxes = false
+      try node.requireInputs(1...1)
+    } else {
+      attributes = nil
+      hasAxes = node.hasInput(3)
+      try node.requireInputs(2...(node.opset < 18 ? 3 : 4))
+    }
+  }
+
+  package var valueInputs: [Int] { attributes != nil ? [] : hasAxes ? [1, 3] : [1] }
+
+  /// The pads of each axis of a tensor.
+  ///
+  /// - Parameters:
+  ///   - pads: places before each of the axes, then places after.
+  ///   - axes: the axes they are for; nil for all.
+  private func pads<Extent>(
+    rank: Int, _ pads: [Extent], axes: [Int]?, none: Extent
+  ) throws -> [(before: Extent, after: Extent)] {
+    let axes = axes ?? Array(0..<rank)
+    guard pads.count == 2 * axes.count else {
+      throw OperatorError(
+        "pads has \(pads.count) elements; expected \(2 * axes.count), two for each of"
+          + " \(axes.count) axes")
+    }
+    var result = [(before: Extent, after: Extent)](repeating: (none, none), count: rank)
+    var seen: Set<Int> = []
+    for (index, axis) in axes.enumerated() {
+      guard rank > 0 else { throw OperatorError("a scalar has no axis \(axis)") }
+      let place = try normalizedAxis(axis, rank: rank)
+      guard seen.insert(place).inserted else { throw OperatorError("axis \(axis) is given twice") }
+      result[place] = (pads[index], pads[axes.count + index])
+    }
+    return result
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0)
+    try checkConstant(context, type)
+    guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
+    let given = attributes.map { $0.pads.map(Dimension.fixed) } ?? context.dimensions(1)
+    let axes = hasAxes ? context.integers(3) : nil
+    guard let given, !hasAxes || axes != nil else {
+      return context.setOutput(0, type, shape.map { _ in .unknown })
+    }
+    let pads = try pads(rank: shape.count, given, axes: axes, none: .fixed(0))
+    context.setOutput(
+      0, type,
+      try zip(shape, pads).map { extent, pad in
+        if let extent = extent.value, let before = pad.before.value, let after = pad.after.value {
+          let axis = try PaddedAxis(extent: extent, before: before, after: after, mode: mode)
+          return .fixed(axis.extent)
+        }
+        return extent + (pad.before + pad.after)
+      })
+  }
+
+  private func checkConstant(_ context: InferenceContext, _ type: DataType) throws {
+    guard context.hasInput(2) else { return }
+    guard try context.dataType(2) == type else {
+      throw OperatorError("constant_value is \(try context.dataType(2)); expected \(type)")
+    }
+    if let shape = context.shape(2), shape.contains(where: { ($0.value ?? 1) != 1 }) {
+      throw OperatorError("constant_value has shape \(describe(shape)); expected a scalar")
+    }
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let input = try request.requiredInput(0)
+    guard let given = attributes?.pads ?? request.values[1]?.integers else {
+      throw OperatorError("pads must be integers that are known")
+    }
+    let axes = hasAxes ? request.values[3]?.integers : nil
+    if hasAxes, axes == nil { throw OperatorError("axes must be integers that are known") }
+    let constant = try attributes.map { try Pad.scalar($0.constant, input.dataType) }
+    return [
+      try PaddedCopy.candidate(
+        request, pads: try pads(rank: input.shape.rank, given, axes: axes, none: 0), mode: mode,
+        constant: constant, constantInput: 2)
+    ]
+  }
+
+  /// A number as one element of a float type.
+  private static func scalar(_ value: Float, _ type: DataType) throws -> Tensor {
+    switch type {
+    case .float32: return try Tensor(scalar: value)
+    case .float64: return try Tensor(scalar: Double(value))
+    case .float16, .bfloat16:
+      return try Tensor(dataType: type, shape: []) { bytes in
+        withUnsafePointer(to: value) { ElementCodec.encode(type, $0, count: 1, to: bytes) }
+      }
+    default: throw OperatorError("input 0 is \(type); expected a float type before opset 11")
+    }
+  }
+}
