@@ -73,6 +73,9 @@ package struct Reshape: Operator {
       }
     }
     guard let source else { return result }
+    if Shape(result.compactMap(\.value)).elementCount == .max {
+      throw OperatorError("shape \(describe(target)) has more elements than 64 bits can count")
+    }
     let total = product(source)
     let rest = product(result.enumerated().filter { $0.offset != inferred }.map(\.element))
     if let inferred {

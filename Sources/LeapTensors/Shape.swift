@@ -38,6 +38,15 @@ public struct Shape: Hashable, Sendable, RandomAccessCollection, MutableCollecti
     return product
   }
 
+  /// Bytes that offsets into a tensor of this shape stay below, a tensor without elements included: extents of zero count
+  /// as one. nil where an extent is negative or the figure overflows.
+  package func span(of dataType: DataType) -> Int? {
+    guard allSatisfy({ $0 >= 0 }) else { return nil }
+    let count = Shape.product(dimensions.map { Swift.max($0, 1) }[...])
+    let (bits, overflow) = count.multipliedReportingOverflow(by: Swift.max(dataType.bitWidth, 8))
+    return overflow ? nil : bits / 8
+  }
+
   /// The product of the extents before `axis`.
   package func outer(_ axis: Int) -> Int { Shape.product(dimensions[..<axis]) }
 

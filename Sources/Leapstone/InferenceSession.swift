@@ -24,7 +24,8 @@ public struct SessionOptions: Sendable {
   /// Runs the graph as the model has it.
   public var disablesAllPasses = false
   public var weights = Weights.mapped
-  /// Bytes that weights, working memory and outputs may take together; nil for no limit of the session's own.
+  /// Bytes that weights, working memory and outputs may take together; nil for 80 % of the machine's memory,
+  /// or of what its control groups allow where that is less.
   public var memoryBudget: Int?
   /// How many runs may be in flight.
   public var maximalConcurrentRuns = 2

@@ -151,4 +151,26 @@ private struct ModelBuilder {
     let session = try SessionCore(model: concatModel(), configuration: configuration)
     #expect(throws: RunError.self) { try session.run(["x": ramp([1, 2, 3, 4])]) }
   }
+  @Test(arguments: [Shape([1 << 62, 1 << 62]), [1 << 20, 1 << 20, 1 << 20], [0, 1 << 62, 4]])
+  func aValueThatNoMemoryHoldsIsRefusedBeforeKernelsAreMade(shape: Shape) throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", nil, type: .int64)
+    let c = builder.node("ConstantOfShape", [x], output: "c")
+    let y = builder.node("Transpose", [c], output: "y")
+    let session = try SessionCore(
+      model: builder.model(outputs: [y]), configuration: SessionConfiguration())
+    let error = try #require(throws: ModelError.self) {
+      try session.run(["x": Tensor(shape.map(Int64.init))])
+    }
+    #expect("\(error)".contains("'c' is float32 \(shape)"), "\(error)")
+  }
+
+  @Test func aShapeThatOverflowsIsNoInput() throws {
+    let session = try SessionCore(model: concatModel(), configuration: SessionConfiguration())
+    let huge = try Tensor([Float](), shape: [0, 2, 1 << 62, 4])
+    #expect(throws: RunError.self) { try session.run(["x": huge]) }
+    #expect(throws: ModelError.self) {
+      try session.plan(inputs: ["x": (.float32, [1 << 40, 2, 1 << 40, 4])])
+    }
+  }
 }

@@ -54,6 +54,9 @@ package enum Evaluator {
       else {
         throw OperatorError("the type or shape of output \(index) cannot be inferred")
       }
+      guard shape.span(of: dataType) != nil else {
+        throw OperatorError("output \(index) would be \(type): no memory is as large")
+      }
       return Operand(dataType, shape)
     }
   }

@@ -50,10 +50,10 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
   ) throws {
     self.segment = segment
     self.memory = memory
-    scratchPerWorker = SegmentRun.aligned(segment.memory.scratchPerWorker)
+    scratchPerWorker = try TensorStorage.aligned(segment.memory.scratchPerWorker)
     try memory.reserve(
       arena: segment.memory.arena,
-      scratch: SegmentRun.scratchBytes(of: segment, width: width))
+      scratch: try SegmentRun.scratchBytes(of: segment, width: width))
     guard let arena = memory.arena?.base, let scratch = memory.scratch?.base else {
       throw ModelError.outOfMemory(bytes: segment.memory.arena)
     }
@@ -81,12 +81,14 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
   }
 
   /// Bytes of scratch that a run of this width takes.
-  static func scratchBytes(of segment: Segment, width: Int) -> Int {
-    aligned(segment.memory.scratchPerWorker) * width + segment.memory.sharedScratch
-  }
-
-  private static func aligned(_ bytes: Int) -> Int {
-    (bytes + TensorStorage.alignment - 1) / TensorStorage.alignment * TensorStorage.alignment
+  ///
+  /// - Throws: `ModelError.outOfMemory` where the figure overflows.
+  static func scratchBytes(of segment: Segment, width: Int) throws -> Int {
+    let own = try TensorStorage.aligned(segment.memory.scratchPerWorker)
+    let (all, overflow) = own.multipliedReportingOverflow(by: width)
+    let (sum, overflowOfSum) = all.addingReportingOverflow(segment.memory.sharedScratch)
+    if overflow || overflowOfSum { throw ModelError.outOfMemory(bytes: .max) }
+    return sum
   }
 
   private static func pointer(

@@ -31,7 +31,7 @@ struct ArenaLayout: Sendable {
     // Placed buffers by ascending offset.
     var placed: [(index: Int, offset: Int, end: Int)] = []
     for index in order where requests[index].byteCount > 0 {
-      let size = try ArenaLayout.rounded(requests[index].byteCount)
+      let size = try TensorStorage.aligned(requests[index].byteCount)
       var offset = 0
       for other in placed where requests[other.index].overlaps(requests[index]) {
         if other.offset - offset >= size { break }
@@ -46,17 +46,11 @@ struct ArenaLayout: Sendable {
     }
   }
 
-  private static func rounded(_ bytes: Int) throws -> Int {
-    let (sum, overflow) = bytes.addingReportingOverflow(TensorStorage.alignment - 1)
-    if overflow { throw ModelError.outOfMemory(bytes: bytes) }
-    return sum / TensorStorage.alignment * TensorStorage.alignment
-  }
-
   /// The least memory that any placement needs: the largest sum of the buffers alive in one stage.
   static func liveBound(_ requests: [ArenaRequest]) -> Int {
     var changes: [Int: Int] = [:]
     for request in requests {
-      let size = (try? rounded(request.byteCount)) ?? .max
+      let size = (try? TensorStorage.aligned(request.byteCount)) ?? .max
       changes[request.first, default: 0] &+= size
       changes[request.last + 1, default: 0] &-= size
     }

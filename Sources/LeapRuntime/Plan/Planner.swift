@@ -140,7 +140,7 @@ struct SegmentBinder {
     let inputs = try zip(step.inputs, step.candidate.inputs).map { value, requirement in
       requirement == .planned ? Location.none : try location(value)
     }
-    append(step, index, kernel, inputs + (try step.outputs.map { try location($0) }))
+    try append(step, index, kernel, inputs + (try step.outputs.map { try location($0) }))
   }
 
   /// Copies one part of a concat into its place.
@@ -163,7 +163,7 @@ struct SegmentBinder {
     let offset = before * strides[axis] * source.dataType.byteWidth
     let kernel = try copy.candidate.bind(copy.request)
     let destination = shifted(try location(output), by: offset)
-    append(named, index, kernel, [try location(parts[part]), destination])
+    try append(named, index, kernel, [try location(parts[part]), destination])
   }
 
   private func shifted(_ location: Location, by offset: Int) -> Location {
@@ -176,15 +176,15 @@ struct SegmentBinder {
 
   private mutating func append(
     _ step: DraftStep, _ index: Int, _ kernel: Kernel, _ locations: [Location]
-  ) {
+  ) throws {
     let stage = schedule.stage[index]
     let shared = sharedInStage[stage, default: 0]
-    let aligned =
-      (kernel.sharedScratch + TensorStorage.alignment - 1)
-      / TensorStorage.alignment * TensorStorage.alignment
-    sharedInStage[stage] = shared + aligned
+    let (end, overflow) = shared.addingReportingOverflow(
+      try TensorStorage.aligned(kernel.sharedScratch))
+    if overflow { throw ModelError.outOfMemory(bytes: .max) }
+    sharedInStage[stage] = end
     memory.scratchPerWorker = max(memory.scratchPerWorker, kernel.scratchPerWorker)
-    memory.sharedScratch = max(memory.sharedScratch, shared + aligned)
+    memory.sharedScratch = max(memory.sharedScratch, end)
     let node = step.node.map { planner.program.graph.nodes[$0] }
     steps.append(
       Step(

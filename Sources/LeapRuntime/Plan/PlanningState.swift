@@ -107,15 +107,29 @@ extension PlanningState {
     }
     for (output, inferred) in zip(node.outputs, try infer(position).outputs) {
       guard let output else { continue }
-      guard let type = inferred?.type, type.fixedShape != nil else {
+      guard let type = inferred?.type, let shape = type.fixedShape else {
         throw ModelError.planning(
           program.description(at: position, types: types),
           reason: "the shape of output '\(program.graph[output].name)' cannot be inferred")
       }
+      try checkSize(of: output, type, shape, madeBy: position)
       types[output] = type
     }
     selection.kernelNodes.append(position)
     return true
+  }
+
+  /// Refuses a value that is larger than the machine's memory before any kernel computes with its extents.
+  private func checkSize(
+    of output: ValueID, _ type: ValueType, _ shape: Shape, madeBy position: Int
+  ) throws {
+    let limit = program.largestValue
+    guard let dataType = type.dataType, let span = shape.span(of: dataType), span <= limit else {
+      throw ModelError.planning(
+        program.description(at: position, types: types),
+        reason: "output '\(program.graph[output].name)' is \(type): more than the \(limit) bytes "
+          + "of memory that there are")
+    }
   }
 
   private func infer(_ position: Int) throws -> InferenceContext {
@@ -180,7 +194,9 @@ extension PlanningState {
   }
 
   private func isSmall(_ type: ValueType?) -> Bool {
-    guard let shape = type?.fixedShape else { return false }
+    guard let type, let shape = type.fixedShape, let dataType = type.dataType,
+      shape.span(of: dataType) != nil
+    else { return false }
     return shape.elementCount <= Program.foldedElementLimit
   }
 }

@@ -3,6 +3,7 @@
 import LeapGraph
 import LeapOperators
 import LeapTensors
+import LeapWorkers
 
 /// What planning starts from. Immutable; all plans of a session share it.
 package final class Program: Sendable {
@@ -13,6 +14,9 @@ package final class Program: Sendable {
   let knownConstants: [ValueID: Tensor]
   /// For each value, the positions of the nodes that read it.
   let connections: Connections
+
+  /// The largest value, in bytes, that can be planned: the machine's memory.
+  let largestValue = MemoryLimit.available()
 
   /// - Throws: `ModelError.unsupportedOperators` with all operators that are not known, or what reading constants throws.
   package init(graph: Graph, table: OperatorTable) throws {

@@ -16,7 +16,7 @@ package struct SessionConfiguration: Sendable {
   package var disablesAllPasses = false
   package var plan = PlanOptions()
   package var weights = WeightPolicy.mapped
-  /// Bytes that the session may use; nil for no limit beyond the system's.
+  /// Bytes that the session may use; nil for `MemoryLimit.defaultBudget()`.
   package var memoryBudget: Int?
   package var maximalConcurrentRuns = 2
   package var maximalQueuedRuns = 64
@@ -32,6 +32,7 @@ package final class SessionCore: Sendable {
   package let weights: WeightStore
   private let configuration: SessionConfiguration
   private let width: Int
+  private let memoryBudget: Int
   private let pool: WorkingMemoryPool
   private let roots: SingleFlightCache<RootKey, PlannedSegment>
   private let inputIDs: [String: ValueID]
@@ -58,6 +59,7 @@ package final class SessionCore: Sendable {
       throw ModelError.option(name: "threads", reason: "\(asked) is not a number of threads")
     }
     width = configuration.width ?? ProcessorCount.available()
+    memoryBudget = configuration.memoryBudget ?? MemoryLimit.defaultBudget()
     let passes = configuration.disablesAllPasses ? [] : standardPasses
     let graph = try Optimizer.optimize(
       model.graph, table: .standard, passes: passes,
@@ -147,17 +149,18 @@ package final class SessionCore: Sendable {
   }
 
   private func checkBudget(_ segment: Segment) throws {
-    guard let budget = configuration.memoryBudget else { return }
     let counts = weights.byteCounts
     let parts = [
       counts.mapped, counts.owned, segment.memory.arena, segment.memory.results,
-      SegmentRun.scratchBytes(of: segment, width: width),
+      try SegmentRun.scratchBytes(of: segment, width: width),
     ]
     let required = parts.reduce(0) { sum, part in
       let (next, overflow) = sum.addingReportingOverflow(part)
       return overflow ? .max : next
     }
-    if required > budget { throw RunError.overBudget(required: required, budget: budget) }
+    if required > memoryBudget {
+      throw RunError.overBudget(required: required, budget: memoryBudget)
+    }
   }
 
   /// The plan's first segment for inputs of these shapes.
@@ -165,7 +168,14 @@ package final class SessionCore: Sendable {
   /// - Throws: `ModelError`.
   package func plan(inputs: [String: (DataType, Shape)]) throws -> Segment {
     var known: [ValueID: (DataType, Shape)] = [:]
-    for (name, input) in inputs { if let id = inputIDs[name] { known[id] = input } }
+    for (name, input) in inputs {
+      guard let id = inputIDs[name] else { continue }
+      guard input.1.span(of: input.0) != nil else {
+        throw ModelError.planning(
+          nil, reason: "input '\(name)' is \(input.0) \(input.1): no memory is as large")
+      }
+      known[id] = input
+    }
     let state = PlanningState(program: program, inputs: known)
     return try planner(program.graph.outputs).segment(from: state)
   }
@@ -213,6 +223,10 @@ extension SessionCore {
         if graph.constants[id] != nil { continue }
         throw RunError.missingInput(
           name, expected: graph[id].type?.description ?? "a value of unknown type")
+      }
+      guard tensor.shape.span(of: tensor.dataType) != nil else {
+        throw RunError.inputMismatch(
+          name, expected: "extents whose product fits 64 bits", got: tensor.description)
       }
       try check(tensor, name, graph[id].type, &symbols)
     }

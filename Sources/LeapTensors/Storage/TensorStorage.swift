@@ -17,6 +17,15 @@ package final class TensorStorage: @unchecked Sendable {
   /// Alignment, in bytes, of every buffer allocated here: a cache line, and the widest vector.
   package static let alignment = 64
 
+  /// A number of bytes rounded up to the alignment.
+  ///
+  /// - Throws: `ModelError.outOfMemory` where that overflows.
+  package static func aligned(_ byteCount: Int) throws -> Int {
+    let (sum, overflow) = byteCount.addingReportingOverflow(alignment - 1)
+    if overflow { throw ModelError.outOfMemory(bytes: byteCount) }
+    return sum / alignment * alignment
+  }
+
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
   private let release: (@Sendable () -> Void)?
