@@ -9,6 +9,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     MatrixProducts.self,
     Normalization.self,
     Padding.self,
+    Reductions.self,
     Selection.self,
     Shapes.self,
     UnaryMath.self,

@@ -10,3 +10,5 @@
 #include "leap_movement.h"
 #include "leap_normalization.h"
 #include "leap_processor.h"
+#include "leap_reduction.h"
+#include "leap_softmax.h"
