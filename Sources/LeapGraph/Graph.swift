@@ -97,27 +97,42 @@ package struct Graph: Sendable {
     nodes = order.map { nodes[$0] }
   }
 
-  /// Makes every reader of `old` read `new` instead: nodes, captures of subgraphs, and outputs of the graph.
-  /// An output keeps its name: see `rename`.
+  /// Makes every reader of `old` read `new` instead: nodes, captures of subgraphs, and outputs of the graph, which
+  /// keep their places in `outputs`.
   package mutating func replaceUses(of old: ValueID, with new: ValueID) {
-    for position in nodes.indices where nodes[position].uses.contains(old) {
-      nodes[position].inputs = nodes[position].inputs.map { $0 == old ? new : $0 }
+    replaceUses([old: new])
+  }
+
+  /// Makes every reader of a key read its value instead, as `replaceUses(of:with:)` does for one. A value may be a key
+  /// itself; no chain of them is a cycle. O(nodes and their operands), however many are replaced.
+  package mutating func replaceUses(_ replacements: [ValueID: ValueID]) {
+    if replacements.isEmpty { return }
+    var settled = replacements
+    func final(_ value: ValueID) -> ValueID {
+      guard var end = settled[value] else { return value }
+      while let next = settled[end] { end = next }
+      // Every key on the way leads to the end at once from now on, so that long chains stay cheap.
+      var key = value
+      while let next = settled[key], next != end {
+        settled[key] = end
+        key = next
+      }
+      return end
+    }
+    for position in nodes.indices
+    where nodes[position].uses.contains(where: { replacements[$0] != nil }) {
+      nodes[position].inputs = nodes[position].inputs.map { $0.map(final) }
       nodes[position].attributes = nodes[position].attributes.mapValues { attribute in
-        func redirected(_ graph: Graph) -> Graph {
+        attribute.mapGraphs { graph in
           var graph = graph
           graph.captures = graph.captures.map {
-            Capture(inner: $0.inner, outer: $0.outer == old ? new : $0.outer)
+            Capture(inner: $0.inner, outer: final($0.outer))
           }
           return graph
         }
-        switch attribute {
-        case .graph(let graph): return .graph(redirected(graph))
-        case .graphs(let graphs): return .graphs(graphs.map(redirected))
-        default: return attribute
-        }
       }
     }
-    outputs = outputs.map { $0 == old ? new : $0 }
+    outputs = outputs.map(final)
   }
 
   /// A name that no value has yet, made from `base`.

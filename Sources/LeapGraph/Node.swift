@@ -48,6 +48,17 @@ package enum Attribute: Sendable {
   case reference(String)
 }
 
+extension Attribute {
+  /// The attribute with each graph that it holds put through `change`.
+  package func mapGraphs(_ change: (Graph) throws -> Graph) rethrows -> Attribute {
+    switch self {
+    case .graph(let graph): .graph(try change(graph))
+    case .graphs(let graphs): .graphs(try graphs.map(change))
+    default: self
+    }
+  }
+}
+
 /// One application of an operator.
 package struct Node: Sendable {
   package let id: NodeID
@@ -147,6 +158,17 @@ package struct Constant: Sendable {
     self.dataType = dataType
     self.shape = shape
     source = .derived(make)
+  }
+
+  /// The same elements under another shape of as many elements; what lies in a file stays there.
+  package func reshaped(_ shape: Shape) -> Constant {
+    switch source {
+    case .tensor(let tensor): Constant(tensor.reshaped(shape))
+    case .file(let file, let offset):
+      Constant(dataType: dataType, shape: shape, file: file, offset: offset)
+    case .derived(let make):
+      Constant(dataType: dataType, shape: shape) { try make().reshaped(shape) }
+    }
   }
 
   /// Bytes of the elements, sub-byte types packed; `Int.max` on overflow.

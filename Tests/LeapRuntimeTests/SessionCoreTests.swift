@@ -6,42 +6,6 @@ import LeapTensors
 import LeapWorkers
 import Testing
 
-/// Builds a model node by node.
-private struct ModelBuilder {
-  var graph = Graph(name: "test")
-
-  mutating func input(
-    _ name: String, _ shape: [Dimension]?, type: DataType = .float32
-  ) -> ValueID {
-    let id = graph.addValue(Value(name: name, type: .tensor(type, shape: shape)))
-    graph.inputs.append(id)
-    return id
-  }
-
-  mutating func constant(_ name: String, _ tensor: Tensor) -> ValueID {
-    let shape = tensor.shape.map(Dimension.fixed)
-    let id = graph.addValue(Value(name: name, type: .tensor(tensor.dataType, shape: shape)))
-    graph.constants[id] = Constant(tensor)
-    return id
-  }
-
-  mutating func node(
-    _ type: String, _ inputs: [ValueID], attributes: [String: Attribute] = [:], output: String
-  ) -> ValueID {
-    let id = graph.addValue(Value(name: output, type: nil))
-    graph.addNode(
-      name: "\(type)_\(output)", operatorType: type, opset: 17, inputs: inputs, outputs: [id],
-      attributes: attributes)
-    return id
-  }
-
-  func model(outputs: [ValueID]) -> Model {
-    var graph = graph
-    graph.outputs = outputs
-    return Model(graph: graph, irVersion: 10, opsets: ["": 17], source: "test")
-  }
-}
-
 @Suite struct SessionCoreTests {
   /// Two transposes side by side in a concat, and a slice of it: a small net of data movement.
   private func concatModel() throws -> Model {
@@ -52,10 +16,6 @@ private struct ModelBuilder {
     let c = builder.node("Concat", [x, b], attributes: ["axis": .int(1)], output: "c")
     let d = builder.node("Transpose", [c], attributes: ["perm": .ints([0, 2, 3, 1])], output: "d")
     return builder.model(outputs: [d, b])
-  }
-
-  private func ramp(_ shape: Shape) throws -> Tensor {
-    try Tensor((0..<shape.elementCount).map(Float.init), shape: shape)
   }
 
   @Test(arguments: [1, 3], [1, 2, 3])
@@ -112,6 +72,26 @@ private struct ModelBuilder {
     let segment = try session.plan(inputs: ["x": (.float32, [5, 2, 3])])
     #expect(segment.steps.map(\.operatorType) == ["Reshape"])
     #expect(try session.run(["x": ramp([5, 2, 3])])["y"]?.shape == [5, 6])
+  }
+
+  @Test func whatPlanningComputesServesKernelsToo() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [.symbol("n"), 2])
+    let row = builder.node(
+      "Constant", [], attributes: ["value_floats": .floats([3, 5])], output: "row")
+    let shape = builder.node("Shape", [x], output: "shape")
+    let extents = builder.node("Cast", [shape], attributes: ["to": .int(1)], output: "extents")
+    let scaled = builder.node("Mul", [x, row], output: "scaled")
+    let y = builder.node("Add", [scaled, extents], output: "y")
+    var configuration = SessionConfiguration()
+    configuration.disablesAllPasses = true
+    let session = try SessionCore(
+      model: builder.model(outputs: [y, extents]), configuration: configuration)
+    for rows in [1, 4] {
+      let result = try session.run(["x": ramp([rows, 2])])
+      #expect(result["extents"]?.elements(as: Float.self) == [Float(rows), 2])
+      #expect(result["y"]?.elements(as: Float.self)?.prefix(2) == [Float(rows), 7])
+    }
   }
 
   @Test func anyValueMayBeAskedFor() throws {

@@ -50,6 +50,7 @@ struct Execution {
   /// - Throws: `RunError`, `ModelError.outOfMemory`.
   mutating func run(_ segment: Segment) throws -> [ValueID: Tensor] {
     var made: [ValueID: Tensor] = [:]
+    tensors.merge(segment.known) { $1 }
     let storages = try segment.results.map { try TensorStorage(byteCount: $0.operand.byteCount) }
     if !segment.steps.isEmpty {
       let given = try segment.given.map { try tensor($0) }

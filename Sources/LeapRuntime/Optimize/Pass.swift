@@ -93,7 +93,9 @@ package enum Optimizer {
   private static func checkNames(
     _ disabled: Set<String>, among passes: [any Pass.Type]
   ) throws {
-    let names = passes.map { $0.name }
+    // A pass may run several times.
+    var names: [String] = []
+    for pass in passes where !names.contains(pass.name) { names.append(pass.name) }
     if let unknown = disabled.subtracting(names).sorted().first {
       throw ModelError.option(
         name: "disable-pass",

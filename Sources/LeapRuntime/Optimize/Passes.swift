@@ -1,5 +1,10 @@
-// The passes in the order in which they run. A new pass adds its line here.
+// The passes in the order in which they run. A new pass adds its line here; one may run more than once.
 
 package var standardPasses: [any Pass.Type] {
-  []
+  [
+    DeadCode.self,
+    IdentityRemoval.self,
+    ConstantFolding.self,
+    DeadCode.self,
+  ]
 }

@@ -15,6 +15,8 @@ struct DraftValue: Sendable {
     case given(ValueID)
     /// A constant, packed for the step that reads it, or as it is.
     case constant(ValueID, packing: Int?)
+    /// Planning computed its elements itself.
+    case known(ValueID)
   }
 
   var operand: Operand
@@ -53,6 +55,8 @@ struct Draft: Sendable {
   var values: [DraftValue] = []
   var steps: [DraftStep] = []
   var recipes: [PackingRecipe] = []
+  /// The elements that planning computed and steps read.
+  var known: [ValueID: Tensor] = [:]
   /// The draft value that holds a value of the graph in its plain layout.
   var plainValue: [ValueID: Int] = [:]
   /// Values that must outlive the segment: outputs of the graph, and what later segments read.
@@ -105,11 +109,16 @@ struct DraftBuilder {
     if let value = current[id] { return value }
     guard let type = state.types[id], let dataType = type.dataType, let shape = type.fixedShape
     else { return nil }
-    let kind: DraftValue.Kind =
-      state.available.contains(id) ? .given(id) : .constant(id, packing: nil)
+    let kind = kind(of: id)
+    if case .known = kind { draft.known[id] = state.known[id] }
     draft.values.append(DraftValue(operand: Operand(dataType, shape), kind: kind, source: id))
     current[id] = draft.values.count - 1
     return current[id]
+  }
+
+  private func kind(of id: ValueID) -> DraftValue.Kind {
+    if state.available.contains(id) { return .given(id) }
+    return state.isConstant(id) ? .constant(id, packing: nil) : .known(id)
   }
 
   private func makeRequest(

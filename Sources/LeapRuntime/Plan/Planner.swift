@@ -214,6 +214,15 @@ struct SegmentBinder {
         try planner.weights.storage(of: id, packing: packing.map { draft.recipes[$0] }))
       weightIndex[source] = weights.count - 1
       return .weight(weights.count - 1)
+    case .known(let id):
+      if let index = weightIndex[source] { return .weight(index) }
+      guard let tensor = draft.known[id] else {
+        throw ModelError.planning(
+          nil, reason: "nothing computes '\(planner.program.graph[id].name)'")
+      }
+      weights.append(try WeightStore.alignedStorage(of: tensor))
+      weightIndex[source] = weights.count - 1
+      return .weight(weights.count - 1)
     case .computed:
       throw ModelError.planning(nil, reason: "a computed value has no place")
     }
@@ -230,9 +239,9 @@ struct SegmentBinder {
       let node = draft.steps[step].node.map { planner.program.graph.nodes[$0].name }
       return (node: node ?? "", reasons: reasons)
     }
-    let known = state.known.filter { id, _ in
-      planner.outputs.contains(id) && !state.isConstant(id)
-    }
+    let wanted = Set(planner.outputs).union(
+      selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
+    let known = state.known.filter { id, _ in wanted.contains(id) && !state.isConstant(id) }
     return Segment(
       steps: steps, stageCount: schedule.stageCount, memory: memory, notes: notes, given: given,
       results: results, known: known,

@@ -76,7 +76,7 @@ package final class Segment: Sendable {
   let given: [ValueID]
   /// Values in memory of their own, in the order of `Location.result`.
   let results: [SegmentResult]
-  /// Elements of outputs that planning computed itself: no step makes them.
+  /// Elements of outputs, and of what hosts read, that planning computed itself: no step makes them.
   let known: [ValueID: Tensor]
   let weights: [TensorStorage]
   /// Byte ranges of the arena that are dead after each stage, for the debugging run that poisons them.

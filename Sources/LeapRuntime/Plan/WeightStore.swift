@@ -75,13 +75,19 @@ package final class WeightStore: Sendable {
     {
       return (try file.map(offset: offset, count: constant.byteCount), true)
     }
-    let tensor = try constant.tensor()
+    return (try WeightStore.alignedStorage(of: try constant.tensor()), false)
+  }
+
+  /// A tensor's bytes at the start of a storage: its own where they lie so, a copy otherwise.
+  ///
+  /// - Throws: `ModelError.planning` for strings, `.outOfMemory`.
+  static func alignedStorage(of tensor: Tensor) throws -> TensorStorage {
     guard case .bytes(let storage, let offset) = tensor.contents else {
       throw ModelError.planning(nil, reason: "a constant of strings has no kernel")
     }
-    if offset == 0 { return (storage, false) }
+    if offset == 0 { return storage }
     let copy = try TensorStorage(byteCount: tensor.byteCount)
     copy.base.copyMemory(from: storage.base + offset, byteCount: tensor.byteCount)
-    return (copy, false)
+    return copy
   }
 }
