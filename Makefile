@@ -1,7 +1,11 @@
 # Leapstone: every target does its own set-up on a machine that has a Swift toolchain.
 #
-#   make build    the libraries, release mode
+#   make run      builds, and shows a residual network on pictures of digits and a U-Net drawing its mask
+#   make build    the libraries and tools, release mode: .build/release/
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
+#   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
+#   make models   the ten full-size networks alone, into .build/testdata/models
+#   make docs     the documentation, into .build/docs
 #   make proto    Sources/CLeapProto from proto/onnx.proto
 #   make format   rewrite the sources as swift-format wants them; make lint only checks
 
@@ -13,33 +17,95 @@ PACKAGES := libprotobuf-c-dev libopenblas-dev libjpeg-dev libpng-dev zlib1g-dev 
 PROTO_PACKAGES := protobuf-c-compiler protobuf-compiler
 PKGCONFIG := libprotobuf-c openblas libjpeg libpng zlib
 SWIFT_SOURCES = $(shell git ls-files '*.swift')
-# One kind of build for tools and tests: without the flag each would rebuild what the other built.
 RELEASE := -c release
 
-.PHONY: build test packages proto format lint clean
+DATA := .build/testdata
+VENV := .build/venv
+PYTHON := $(VENV)/bin/python
+TEST_LOG := .build/test.log
+
+.PHONY: run demo build test data models docs example snippets packages proto format lint clean
+
+# $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
+apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  $$sudo apt-get update -qq && \
+  $$sudo apt-get install -y -qq --no-install-recommends $(1) >/dev/null; }; }
 
 # Installs the C libraries that are missing; says what to install where there is no apt.
 packages:
 	@missing=; for p in $(PKGCONFIG); do pkg-config --exists $$p 2>/dev/null || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then \
+	[ -z "$$missing" ] || { \
 	  echo "missing C libraries:$$missing"; \
-	  if command -v apt-get >/dev/null; then \
-	    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	    $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
-	  else \
-	    echo "install them: apt install $(PACKAGES)  |  brew install protobuf-c openblas jpeg-turbo libpng zlib pkgconf"; exit 1; \
-	  fi; \
-	fi
+	  $(call apt,$(PACKAGES)) || { \
+	    echo "install them: apt install $(PACKAGES)  |  brew install protobuf-c openblas jpeg-turbo libpng zlib pkgconf"; \
+	    exit 1; }; }
 
 build: packages
 	swift build $(RELEASE)
 
-test: build
-	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
+# Without --disable-testable-imports the tests would rebuild what the tools built.
+test: build data $(if $(FILTER),,example snippets)
+	@status=0; \
+	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
+	grep '^SKIPPED:' $(TEST_LOG) | sort -u | sed 's/^SKIPPED:/ /' || true; \
+	echo "skipped tests: $$(grep -c '^SKIPPED:' $(TEST_LOG))"; \
+	exit $$status
+
+# What scripts write for tests. Each folder has a stamp, so that it is made once; the scripts themselves look at what they
+# and their packages contain, so that files that are merely newer cost a second.
+
+data: $(addprefix $(DATA)/,cases/.made onnx/.made models/.made hostile/.made)
+
+models: $(DATA)/models/.networks
+
+$(DATA)/cases/.made: $(wildcard testdata/operators/*.py) $(VENV)/.made
+	$(PYTHON) testdata/operators/make_cases.py --into $(@D)
+	@touch $@
+
+$(DATA)/onnx/.made: testdata/operators/make_cases.py $(VENV)/.made
+	$(PYTHON) testdata/operators/make_cases.py --onnx --into $(@D)
+	@touch $@
+
+$(DATA)/models/.networks: $(wildcard testdata/models/*.py) $(VENV)/.made
+	$(PYTHON) testdata/models/make_models.py --into $(@D)
+	@touch $@
+
+$(DATA)/models/.made: $(DATA)/models/.networks
+	$(PYTHON) testdata/models/make_references.py --models $(@D) --into $(@D)
+	@touch $@
+
+$(DATA)/hostile/.made: testdata/hostile/make_hostile.py
+	@command -v python3 >/dev/null || $(call apt,python3) || { echo "python3 is needed to write test data"; exit 1; }
+	python3 testdata/hostile/make_hostile.py $(@D)
+	@touch $@
+
+# A Python of the tests' own, with the versions that the requirements pin.
+$(VENV)/.made: testdata/requirements-test.txt
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(call apt,python3 python3-venv) || { \
+	  echo "Python 3.11 or newer with its venv module is needed to write test data"; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed to write test data; this is $$(python3 --version)"; exit 1; }
+	python3 -m venv --clear $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $< || { \
+	  echo "The packages that $< lists could not be installed: pip needs the network, or a mirror (PIP_INDEX_URL)."; \
+	  echo "Without them, 'swift test' runs all tests but those that read generated data; it says which it skips."; \
+	  exit 1; }
+	@touch $@
+
+docs: build
+	.ci/docs release .build/docs
+
+# A package of its own that depends on this one's last commit.
+example: packages
+	Examples/Classify/check .build/example
+
+# The Swift in the documentation.
+snippets: build
+	.ci/snippets release
 
 # The C code for the ONNX schema, with protobuf-c 1.4.1.
 proto:
-	@command -v protoc-c >/dev/null || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(PROTO_PACKAGES) >/dev/null; }
+	@command -v protoc-c >/dev/null || $(call apt,$(PROTO_PACKAGES))
 	protoc-c --proto_path=proto --c_out=Sources/CLeapProto onnx.proto
 	mv Sources/CLeapProto/onnx.pb-c.h Sources/CLeapProto/include/
 

@@ -141,6 +141,7 @@ public final class InferenceSession: Sendable {
   /// - Parameters:
   ///   - inputs: a tensor for each input, by name.
   ///   - outputs: the values to return, any of the graph's; nil for the model's outputs.
+  ///   - options: how long it may take, and who may cancel it.
   /// - Returns: the tensors by name.
   /// - Throws: `RunError`; `ModelError` where no plan can be made for these shapes.
   public func run(

@@ -65,7 +65,9 @@ public struct Mask: Sendable, Equatable {
 
   /// The picture with each class but 0 tinted in its colour; the mask is resized to the picture.
   ///
-  /// - Parameter opacity: 0 shows the picture alone, 1 the colours alone.
+  /// - Parameters:
+  ///   - image: what the mask was found in.
+  ///   - opacity: 0 shows the picture alone, 1 the colours alone.
   public func overlay(on image: Image, opacity: Double = 0.5) -> Image {
     let picture = image.rgb
     var pixels = picture.pixels
