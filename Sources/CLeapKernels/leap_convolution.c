@@ -7,18 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef struct range {
-  ptrdiff_t begin, end;
-} range;
-
-// The positions p in [0, count) for which 0 <= p * stride + offset < extent.
-static range inside(ptrdiff_t count, ptrdiff_t stride, ptrdiff_t offset, ptrdiff_t extent) {
-  ptrdiff_t begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-  ptrdiff_t end = extent - offset <= 0 ? 0 : (extent - offset + stride - 1) / stride;
-  if (end > count) end = count;
-  if (begin > end) begin = end;
-  return (range){begin, end};
-}
+#include "window_range.h"
 
 static ptrdiff_t tap_offset(const leap_convolution *c, int axis, ptrdiff_t tap) {
   return tap * c->dilation[axis] - c->pad[axis];

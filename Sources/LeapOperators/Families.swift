@@ -10,6 +10,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     Normalization.self,
     Padding.self,
     Reductions.self,
+    Pooling.self,
     Selection.self,
     Shapes.self,
     UnaryMath.self,

@@ -1,4 +1,4 @@
-// Normalization: operators that rescale channels, or average them away.
+// Normalization: operators that rescale channels.
 
 import LeapGraph
 import LeapKernels
@@ -6,7 +6,7 @@ import LeapTensors
 
 package enum Normalization: OperatorFamily {
   package static var operators: [any Operator.Type] {
-    [BatchNormalization.self, GlobalAveragePool.self]
+    [BatchNormalization.self]
   }
 }
 
@@ -52,24 +52,5 @@ package struct BatchNormalization: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     [try Channelwise.batchNormalization(request, epsilon: epsilon)]
-  }
-}
-
-/// GlobalAveragePool, ONNX opsets 1 to 22.
-package struct GlobalAveragePool: Operator {
-  package static var declarations: [OperatorDeclaration] {
-    [OperatorDeclaration("GlobalAveragePool")]
-  }
-
-  package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
-
-  package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0)
-    let shape = try context.shape(0, ranks: 2...64)
-    context.setOutput(0, type, shape.map { $0[..<2] + $0[2...].map { _ in 1 } })
-  }
-
-  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-    [try Channelwise.globalAverage(request)]
   }
 }

@@ -1,4 +1,5 @@
-// SpatialAttributes: kernel_shape, strides, dilations, pads and auto_pad, as convolutions share them.
+// SpatialAttributes: kernel_shape, strides, dilations, pads and auto_pad, as convolutions and poolings
+// share them.
 
 import LeapGraph
 import LeapTensors
@@ -80,34 +81,56 @@ struct SpatialAttributes: Sendable {
     (kernel - 1) * .fixed(dilation) + 1
   }
 
-  /// The extent of a convolution's output along one axis. Throws `OperatorError` where the kernel does not fit.
+  /// The extent of the output along one axis.
+  ///
+  /// - Parameter roundingUp: whether a last window may reach beyond the padding, as `ceil_mode` says; one that would
+  ///   start in the padding behind the last pixel is dropped.
+  /// - Throws: `OperatorError` where the kernel does not fit.
   func outputExtent(
-    input: Dimension, kernel: Dimension, axis: Int, _ resolved: Resolved
+    input: Dimension, kernel: Dimension, axis: Int, _ resolved: Resolved,
+    roundingUp: Bool = false
   ) throws -> Dimension {
-    let stride = Dimension.fixed(resolved.strides[axis])
+    let step = resolved.strides[axis]
+    let stride = Dimension.fixed(step)
     if autoPad == .sameUpper || autoPad == .sameLower {
       return (input + (stride - 1)) / stride
     }
-    let pad = autoPad == .valid ? 0 : resolved.pads[axis].begin + resolved.pads[axis].end
-    let padded = input + .fixed(pad)
+    let (begin, end) = autoPad == .valid ? (0, 0) : resolved.pads[axis]
+    let padded = input + .fixed(begin + end)
     let covered = SpatialAttributes.covered(kernel, resolved.dilations[axis])
-    if let extent = padded.value, let needed = covered.value, extent < needed {
+    var extent = (padded - covered) / stride + 1
+    if roundingUp {
+      extent = (padded - covered + .fixed(step - 1)) / stride + 1
+      // Where stride and padding together are no larger than a window, none can start in the padding.
+      if (covered.value ?? 0) < step + end {
+        extent = .combine(.minimum, extent, (input + .fixed(begin - 1)) / stride + 1)
+      }
+    }
+    if let known = extent.value, known < 1 {
       throw OperatorError(
-        "a kernel that covers \(needed) does not fit the padded extent \(extent) of spatial axis \(axis)"
+        "a kernel that covers \(covered) does not fit the padded extent \(padded) of spatial axis \(axis)"
       )
     }
-    return (padded - covered) / stride + 1
+    return extent
   }
 
   /// The padding before the first pixel along one axis, all extents known.
   func padBegin(input: Int, output: Int, kernel: Int, axis: Int, _ resolved: Resolved) -> Int {
+    padding(input: input, output: output, kernel: kernel, axis: axis, resolved).begin
+  }
+
+  /// The padding before the first and behind the last pixel along one axis, all extents known.
+  func padding(
+    input: Int, output: Int, kernel: Int, axis: Int, _ resolved: Resolved
+  ) -> (begin: Int, end: Int) {
     switch autoPad {
-    case .notSet: return resolved.pads[axis].begin
-    case .valid: return 0
+    case .notSet: return resolved.pads[axis]
+    case .valid: return (0, 0)
     case .sameUpper, .sameLower:
       let covered = (kernel - 1) * resolved.dilations[axis] + 1
       let total = max(0, (output - 1) * resolved.strides[axis] + covered - input)
-      return autoPad == .sameUpper ? total / 2 : total - total / 2
+      let half = total / 2
+      return autoPad == .sameUpper ? (half, total - half) : (total - half, half)
     }
   }
 }

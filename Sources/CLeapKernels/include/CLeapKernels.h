@@ -9,6 +9,7 @@
 #include "leap_math.h"
 #include "leap_movement.h"
 #include "leap_normalization.h"
+#include "leap_pooling.h"
 #include "leap_processor.h"
 #include "leap_reduction.h"
 #include "leap_softmax.h"
