@@ -66,13 +66,17 @@ let package = Package(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
     library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
 
+    .target(
+      name: "LeapTestSupport", dependencies: ["Leapstone", "LeapTools"],
+      path: "Tests/LeapTestSupport", swiftSettings: settings),
     tests("LeapTensorsTests", ["LeapTensors"]),
     tests("LeapWorkersTests", ["LeapWorkers"]),
     tests("LeapGraphTests", ["LeapGraph"]),
     tests("LeapFormatTests", ["LeapFormat"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
-    tests("LeapstoneTests", ["Leapstone", "LeapTools"]),
+    tests("LeapstoneTests", ["LeapTestSupport"]),
     tests("LeapToolsTests", ["LeapTools"]),
+    tests("ConformanceTests", ["LeapTestSupport"]),
   ]
 )
