@@ -14,15 +14,16 @@ struct NodeCase: Decodable, Sendable {
   let rtol: Double
   let atol: Double
 
-  /// The cases that a folder's index lists; `OPERATOR` in the environment leaves one operator's.
+  /// The cases that a folder's index lists; `OPERATOR` in the environment leaves those of the operators or cases
+  /// that it names, with | between them.
   static func all(in directory: String) throws -> [NodeCase] {
     let index = try String(contentsOfFile: "\(directory)/index.jsonl", encoding: .utf8)
     let wanted = ProcessInfo.processInfo.environment["OPERATOR"].map {
-      Set($0.split(separator: "|"))
+      Set($0.split(separator: "|").map(String.init))
     }
     return try index.split(separator: "\n").map {
       try JSONDecoder().decode(NodeCase.self, from: Data($0.utf8))
-    }.filter { wanted?.contains(Substring($0.operator)) ?? true }
+    }.filter { wanted?.isDisjoint(with: [$0.operator, $0.name]) != true }
   }
 
   enum Outcome {
