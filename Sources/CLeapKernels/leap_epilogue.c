@@ -1,29 +1,31 @@
 // Epilogues of matrix products and convolutions.
 //
 // 1. Each element passes through the stages in order, wherever in a tile it lies: same bits for any tiling.
-// 2. A row stays in the first-level cache from the first stage to the last.
+// 2. The same bits as the operator that a stage stands for: the functions are those of leap_math.h.
+// 3. A row stays in the first-level cache from the first stage to the last.
 #include "leap_epilogue.h"
 
-#include <math.h>
 #include <string.h>
 
-#define FOR_EACH(EXPRESSION)                      \
-  for (ptrdiff_t i = 0; i < columns; i++) {       \
-    T x = from[i];                                \
-    to[i] = (EXPRESSION);                         \
-  }                                               \
+#include "elementwise_types.h"
+
+#define FOR_EACH(EXPRESSION)                                  \
+  LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < columns; i++) {  \
+    const T x = from[i];                                      \
+    to[i] = (EXPRESSION);                                     \
+  }                                                           \
   break
 
 // Scale and add: the operand is one number for the row, or one for each column.
 #define WITH_OPERAND(EXPRESSION)                                     \
   if (stage->column_stride == 0) {                                   \
     const T o = operand[0];                                          \
-    for (ptrdiff_t i = 0; i < columns; i++) {                        \
+    LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < columns; i++) {       \
       const T x = from[i];                                           \
       to[i] = (EXPRESSION);                                          \
     }                                                                \
   } else if (stage->column_stride == 1) {                            \
-    for (ptrdiff_t i = 0; i < columns; i++) {                        \
+    LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < columns; i++) {       \
       const T x = from[i], o = operand[i];                           \
       to[i] = (EXPRESSION);                                          \
     }                                                                \
@@ -44,15 +46,16 @@
     }                                                                     \
     WITH_OPERAND(x + a * o);
 
-#define FLOAT_STAGES(EXP, TANH)                                           \
-  case LEAP_STAGE_RELU: FOR_EACH(x < 0 ? 0 : x);                          \
-  case LEAP_STAGE_LEAKY_RELU: FOR_EACH(x < 0 ? a * x : x);                \
-  case LEAP_STAGE_CLIP: FOR_EACH(x < a ? a : x > b ? b : x);              \
-  case LEAP_STAGE_SIGMOID: FOR_EACH(1 / (1 + EXP(-x)));                   \
-  case LEAP_STAGE_TANH: FOR_EACH(TANH(x));                                \
-  case LEAP_STAGE_HARD_SIGMOID: FOR_EACH(unit(a * x + b));                \
-  case LEAP_STAGE_HARD_SWISH: FOR_EACH(x * unit(x / 6 + (T)0.5));         \
-  case LEAP_STAGE_SILU: FOR_EACH(x / (1 + EXP(-x)));
+// S: the suffix of leap_math.h.
+#define FLOAT_STAGES(S)                                                   \
+  case LEAP_STAGE_RELU: FOR_EACH(leap_relu##S(x));                        \
+  case LEAP_STAGE_LEAKY_RELU: FOR_EACH(leap_leaky_relu##S(x, a));         \
+  case LEAP_STAGE_CLIP: FOR_EACH(leap_clip##S(x, a, b));                  \
+  case LEAP_STAGE_SIGMOID: FOR_EACH(leap_sigmoid##S(x));                  \
+  case LEAP_STAGE_TANH: FOR_EACH(leap_tanh##S(x));                        \
+  case LEAP_STAGE_HARD_SIGMOID: FOR_EACH(leap_hard_sigmoid##S(x, a, b));  \
+  case LEAP_STAGE_HARD_SWISH: FOR_EACH(leap_hard_swish##S(x));            \
+  case LEAP_STAGE_SILU: FOR_EACH(leap_swish##S(x, 1));
 
 // One row through one stage, then the tile.
 #define EPILOGUE(NAME, TYPE, PARAMETER, STAGES)                                                   \
@@ -67,26 +70,20 @@
       default: break;                                                                             \
     }                                                                                             \
   }                                                                                               \
-  void NAME(const leap_stage *stages, ptrdiff_t count, const TYPE *source,                        \
+  void NAME(const leap_stage *stages, ptrdiff_t count, TYPE *source,                              \
             ptrdiff_t source_stride, TYPE *destination, ptrdiff_t destination_stride,             \
             ptrdiff_t rows, ptrdiff_t columns) {                                                  \
     for (ptrdiff_t row = 0; row < rows; row++) {                                                  \
-      const TYPE *from = source + row * source_stride;                                            \
+      TYPE *from = source + row * source_stride;                                                  \
       TYPE *to = destination + row * destination_stride;                                          \
       if (count == 0 && from != to) memcpy(to, from, (size_t)columns * sizeof(TYPE));             \
-      for (ptrdiff_t s = 0; s < count; s++) {                                                     \
-        NAME##_row(&stages[s], row, from, to, columns);                                           \
-        from = to;                                                                                \
-      }                                                                                           \
+      /* The destination may be a residual that a later stage reads: only the last one writes it. */ \
+      for (ptrdiff_t s = 0; s < count; s++)                                                       \
+        NAME##_row(&stages[s], row, from, s == count - 1 ? to : from, columns);                   \
     }                                                                                             \
   }
 
-#define unit(X) unit_f32(X)
-static inline float unit_f32(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
-EPILOGUE(leap_f32_epilogue, float, double, LINEAR_STAGES FLOAT_STAGES(expf, tanhf))
-#undef unit
-#define unit(X) unit_f64(X)
-static inline double unit_f64(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
-EPILOGUE(leap_f64_epilogue, double, double, LINEAR_STAGES FLOAT_STAGES(exp, tanh))
+EPILOGUE(leap_f32_epilogue, float, double, LINEAR_STAGES FLOAT_STAGES(f))
+EPILOGUE(leap_f64_epilogue, double, double, LINEAR_STAGES FLOAT_STAGES(d))
 EPILOGUE(leap_u32_epilogue, uint32_t, int64_t, LINEAR_STAGES)
 EPILOGUE(leap_u64_epilogue, uint64_t, int64_t, LINEAR_STAGES)

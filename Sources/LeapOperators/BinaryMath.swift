@@ -93,6 +93,13 @@ package struct BinaryOperator: Operator {
     return left - end
   }
 
+  /// The shape of the second operand with its last axis over the first operand's last. Throws `OperatorError` where the
+  /// attribute `axis` of old opsets is out of range.
+  package func rightShape(_ shape: Shape, leftRank: Int) throws -> [Int] {
+    shape.dimensions
+      + Array(repeating: 1, count: try appendedAxes(leftRank, shape.rank))
+  }
+
   package func infer(_ context: inout InferenceContext) throws {
     let left = try context.dataType(0)
     let right = try context.dataType(1)

@@ -94,6 +94,13 @@ package struct MatMul: EpilogueOperator {
 
   package var epilogueCapabilities: EpilogueCapabilities { .all }
 
+  /// The last axis, unless the right operand is a vector: then the result has no columns.
+  package func epilogueAxis(ranks: [Int?]) -> Int? {
+    guard ranks.count >= 2, let left = ranks[0], let right = ranks[1], left >= 1, right >= 2
+    else { return nil }
+    return left == 1 ? right - 2 : max(left, right) - 1
+  }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0, among: MatrixProducts.types)
     _ = try context.dataType(1, among: [type])

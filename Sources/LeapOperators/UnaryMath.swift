@@ -130,7 +130,7 @@ package struct Clip: Operator {
   package static let declarations = [OperatorDeclaration("Clip")]
 
   /// The bounds of the attributes; nil where they are inputs.
-  private let bounds: (minimum: Float, maximum: Float)?
+  package let bounds: (minimum: Float, maximum: Float)?
 
   package init(_ node: NodeReader) throws {
     if node.opset >= 11 {

@@ -136,6 +136,11 @@ public struct Tensor: Sendable {
     }
   }
 
+  /// The elements of a float32 or float64 tensor; nil for other types.
+  package var doubles: [Double]? {
+    elements(as: Float.self).map { $0.map(Double.init) } ?? elements(as: Double.self)
+  }
+
   /// The elements of an integer or bool tensor as `Int`, or nil for any other type, or where one does not fit.
   package var integers: [Int]? {
     switch dataType {

@@ -62,11 +62,6 @@ extension Tensor {
     return Array(values[(row * extents[1])..<((row + 1) * extents[1])])
   }
 
-  /// The elements of a float tensor; nil for other types.
-  package var doubles: [Double]? {
-    elements(as: Float.self).map { $0.map(Double.init) } ?? elements(as: Double.self)
-  }
-
   /// The scores where they are a distribution already, otherwise their softmax.
   private static func distribution(_ scores: [Double]) -> [Double] {
     let sum = scores.reduce(0, +)

@@ -14,7 +14,7 @@ typedef enum leap_stage_kind {
   LEAP_STAGE_TANH,
   LEAP_STAGE_HARD_SIGMOID,  // y = clip(a x + b, 0, 1)
   LEAP_STAGE_HARD_SWISH,    // y = x clip(x / 6 + 1/2, 0, 1)
-  LEAP_STAGE_SILU
+  LEAP_STAGE_SILU           // y = x sigmoid(x)
 } leap_stage_kind;
 
 /// One stage. `operand` points at the element for the tile's first row and column.
@@ -26,18 +26,18 @@ typedef struct leap_stage {
   double a, b;
 } leap_stage;
 
-/// Applies `count` stages to a tile of `rows` x `columns`, reading `source` and writing `destination` (which
-/// may be the same, as may a residual operand and the destination). Strides are counted in elements.
-void leap_f32_epilogue(const leap_stage *stages, ptrdiff_t count, const float *source,
+/// Applies `count` stages to a tile of `rows` x `columns` in `source`, which is overwritten, and writes `destination`.
+/// The two may be the same, or else a residual operand and the destination. Strides are counted in elements.
+void leap_f32_epilogue(const leap_stage *stages, ptrdiff_t count, float *source,
                        ptrdiff_t source_stride, float *destination, ptrdiff_t destination_stride,
                        ptrdiff_t rows, ptrdiff_t columns);
-void leap_f64_epilogue(const leap_stage *stages, ptrdiff_t count, const double *source,
+void leap_f64_epilogue(const leap_stage *stages, ptrdiff_t count, double *source,
                        ptrdiff_t source_stride, double *destination, ptrdiff_t destination_stride,
                        ptrdiff_t rows, ptrdiff_t columns);
 /// Integers take FACTOR, SCALE and ADD alone, with integral factors, modulo 2^32 or 2^64.
-void leap_u32_epilogue(const leap_stage *stages, ptrdiff_t count, const uint32_t *source,
+void leap_u32_epilogue(const leap_stage *stages, ptrdiff_t count, uint32_t *source,
                        ptrdiff_t source_stride, uint32_t *destination,
                        ptrdiff_t destination_stride, ptrdiff_t rows, ptrdiff_t columns);
-void leap_u64_epilogue(const leap_stage *stages, ptrdiff_t count, const uint64_t *source,
+void leap_u64_epilogue(const leap_stage *stages, ptrdiff_t count, uint64_t *source,
                        ptrdiff_t source_stride, uint64_t *destination,
                        ptrdiff_t destination_stride, ptrdiff_t rows, ptrdiff_t columns);

@@ -145,10 +145,10 @@ package struct EpilogueProgram: Sendable {
   /// Applies the stages to a tile.
   ///
   /// - Parameters:
-  ///   - source: the tile's first result; its rows lie `sourceStride` elements apart.
+  ///   - source: the tile's first result; its rows lie `sourceStride` elements apart. They are overwritten.
   ///   - destination: where the tile goes, rows `destinationStride` elements apart. May be `source` with the same stride.
   package func apply(
-    _ invocation: Invocation, _ tile: Tile, source: UnsafeRawPointer, sourceStride: Int,
+    _ invocation: Invocation, _ tile: Tile, source: UnsafeMutableRawPointer, sourceStride: Int,
     destination: UnsafeMutableRawPointer, destinationStride: Int
   ) {
     withUnsafeTemporaryAllocation(of: leap_stage.self, capacity: max(1, stages.count)) { bound in

@@ -79,6 +79,16 @@ extension HostOperator {
 package protocol EpilogueOperator: Operator {
   /// The stages that at least one candidate takes for any operands.
   var epilogueCapabilities: EpilogueCapabilities { get }
+
+  /// The axis of output 0 along which scale and bias have a value each; nil where these shapes leave none.
+  ///
+  /// - Parameter ranks: of the inputs; nil where a rank is not known.
+  func epilogueAxis(ranks: [Int?]) -> Int?
+}
+
+extension EpilogueOperator {
+  /// The channels of images, and the columns of a matrix.
+  package func epilogueAxis(ranks: [Int?]) -> Int? { 1 }
 }
 
 /// An operator that lays its inputs side by side along one axis (Concat): the planner lets them be computed in their

@@ -5,6 +5,9 @@ package var standardPasses: [any Pass.Type] {
     DeadCode.self,
     IdentityRemoval.self,
     ConstantFolding.self,
+    BatchNormalizationFolding.self,
+    ActivationRecognition.self,
+    EpilogueFusion.self,
     DeadCode.self,
   ]
 }
