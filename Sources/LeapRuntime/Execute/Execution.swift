@@ -107,20 +107,16 @@ struct Execution {
       }
       return
     }
-    var stage = 0
     var started = monotonicNanoseconds()
     for (index, region) in segment.regions.enumerated() {
       try team.run(region: index, blockCount: region.blockCount)
-      let isLast =
-        index + 1 == segment.regions.count || segment.regions[index + 1].work[0].phase == 0
-      guard isLast else { continue }
+      guard region.isLastOfStage else { continue }
       let ended = monotonicNanoseconds()
       options.observe?(
-        segment.steps.filter { $0.stage == stage }.map {
+        segment.steps.filter { $0.stage == region.stage }.map {
           StepTiming(step: $0, start: started, end: ended)
         })
-      if options.poison { run.poison(afterStage: stage) }
-      stage += 1
+      if options.poison { run.poison(afterStage: region.stage) }
       started = monotonicNanoseconds()
     }
   }

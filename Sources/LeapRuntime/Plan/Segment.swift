@@ -45,6 +45,9 @@ struct Region: Sendable {
   }
   let work: [Work]
   let blockCount: Int
+  /// Stages whose steps all lie in place already have no region, so this is not a running number.
+  let stage: Int
+  let isLastOfStage: Bool
 }
 
 /// A value that a segment leaves behind.
@@ -115,16 +118,17 @@ package final class Segment: Sendable {
   private static func regions(of steps: [Step], _ stageCount: Int) -> [Region] {
     var members = [[Int]](repeating: [], count: stageCount)
     for (index, step) in steps.enumerated() { members[step.stage].append(index) }
-    return members.flatMap { stage -> [Region] in
-      let phases = stage.map { steps[$0].kernel.phases.count }.max() ?? 0
+    return members.enumerated().flatMap { stage, members -> [Region] in
+      let phases = members.map { steps[$0].kernel.phases.count }.max() ?? 0
       return (0..<phases).map { phase in
         var count = 0
         var work: [Region.Work] = []
-        for step in stage where phase < steps[step].kernel.phases.count {
+        for step in members where phase < steps[step].kernel.phases.count {
           work.append(Region.Work(step: step, phase: phase, firstBlock: count))
           count += steps[step].kernel.phases[phase].blockCount
         }
-        return Region(work: work, blockCount: count)
+        return Region(
+          work: work, blockCount: count, stage: stage, isLastOfStage: phase == phases - 1)
       }
     }
   }
