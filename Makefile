@@ -44,7 +44,8 @@ build: packages
 	swift build $(RELEASE)
 
 # Without --disable-testable-imports the tests would rebuild what the tools built.
-test: build data $(if $(FILTER),,example snippets)
+test: build $(if $(FILTER),,example snippets)
+	@$(MAKE) --no-print-directory -j2 data
 	@status=0; \
 	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
 	grep '^SKIPPED:' $(TEST_LOG) | sort -u | sed 's/^SKIPPED:/ /' || true; \
@@ -74,7 +75,7 @@ $(DATA)/models/.made: $(DATA)/models/.networks
 	$(PYTHON) testdata/models/make_references.py --models $(@D) --into $(@D)
 	@touch $@
 
-$(DATA)/hostile/.made: testdata/hostile/make_hostile.py
+$(DATA)/hostile/.made: $(wildcard testdata/hostile/*.py)
 	@command -v python3 >/dev/null || $(call apt,python3) || { echo "python3 is needed to write test data"; exit 1; }
 	python3 testdata/hostile/make_hostile.py $(@D)
 	@touch $@

@@ -26,7 +26,6 @@ let package = Package(
   products: [
     .library(name: "Leapstone", targets: ["Leapstone"]),
     .library(name: "LeapstoneImage", targets: ["LeapstoneImage"]),
-    .executable(name: "onnx-run", targets: ["onnx-run"]),
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
@@ -65,8 +64,7 @@ let package = Package(
     library("Leapstone", ["LeapRuntime"]),
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
-    library("LeapTools", ["Leapstone", "LeapstoneImage", "LeapFormat", imagesOnly("CLeapZlib")]),
-    .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
+    library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
 
     .target(
       name: "LeapTestSupport", dependencies: ["Leapstone", "LeapTools"],
@@ -77,8 +75,7 @@ let package = Package(
     tests("LeapFormatTests", ["LeapFormat"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
-    tests("LeapstoneTests", ["LeapTestSupport"]),
-    tests("LeapstoneImageTests", ["LeapTestSupport"]),
+    tests("LeapstoneTests", ["LeapFormat", "LeapTestSupport"]),
     tests("LeapToolsTests", ["LeapTools"]),
     tests("ConformanceTests", ["LeapTestSupport"]),
   ]

@@ -1,0 +1,120 @@
+// HostileModelTests: every file of testdata/hostile is refused at the step that its index names, for the reason that it names,
+// within a second and 100 MB.
+//
+// Each case runs in a process of its own (an exit test), one after the other: a trap ends that process and is the failure of
+// that case alone, and the peak of its memory and its time are its own, whatever other tests do meanwhile.
+
+import Foundation
+import LeapFormat
+import LeapTestSupport
+import Leapstone
+import Testing
+
+/// An entry of the corpus's index.
+struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
+  /// Where the file must be refused.
+  enum Step: String, Codable {
+    /// When the model is read.
+    case load
+    /// When a session is made of it.
+    case session
+    /// When it runs.
+    case run
+  }
+
+  let file: String
+  let cause: String
+  let step: Step
+  /// What the error must contain.
+  let message: String
+  /// The shapes of the inputs, by name, that the run is given zeros of.
+  let inputs: [String: [Int]]?
+
+  var testDescription: String { file }
+
+  /// The cases of the corpus that `make test` writes; none, with a line that says so, where it was not written.
+  static func corpus() throws -> [HostileCase] {
+    guard let folder = TestData.generated("hostile", variable: "HOSTILE") else { return [] }
+    let index = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/index.json"))
+    return try JSONDecoder().decode([HostileCase].self, from: index)
+  }
+
+  /// Loads, makes a session and runs, until something refuses. Throws where nothing does.
+  func refusal(in folder: String) throws -> (step: Step, error: any Error) {
+    let path = "\(folder)/\(file)"
+    do { _ = try ModelReader.read(path: path) } catch { return (.load, error) }
+    let session: InferenceSession
+    do { session = try InferenceSession(path: path) } catch { return (.session, error) }
+    var given: [String: Tensor] = [:]
+    for input in session.inputs {
+      let shape = try #require(inputs?[input.name], "the index gives no input '\(input.name)'")
+      let dataType = try #require(input.type.dataType)
+      given[input.name] = try Tensor(zeros: dataType, shape: Shape(shape))
+    }
+    do { _ = try session.run(given) } catch { return (.run, error) }
+    throw NotRefused(cause: cause)
+  }
+
+  struct NotRefused: Error {
+    let cause: String
+  }
+}
+
+@Suite(.serialized) struct HostileModelTests {
+  /// Seconds of processor time that a refusal may take.
+  private static let timeLimit: Double = {
+    #if DEBUG
+      // Code that nobody optimised.
+      return 10
+    #else
+      return 1
+    #endif
+  }()
+  /// Bytes by which a refusal may raise the peak of memory.
+  private static let memoryLimit = 100 << 20
+
+  @Test(arguments: try HostileCase.corpus())
+  func isRefused(_ item: HostileCase) async throws {
+    let folder = try #require(TestData.generated("hostile", variable: "HOSTILE"))
+    await #expect(processExitsWith: .success) {
+      [item = item as HostileCase, folder = folder as String] in
+      let before = ProcessUse.now()
+      let (step, error) = try item.refusal(in: folder)
+      let after = ProcessUse.now()
+      let seconds = after.seconds - before.seconds
+      let bytes = after.peakBytes - before.peakBytes
+
+      // What an issue says of its values does not cross the border between processes; its comment does.
+
+      #expect(step == item.step, "refused at \(step): \(error)")
+      #expect("\(error)".contains(item.message), "expected '\(item.message)': \(error)")
+      #expect(seconds < HostileModelTests.timeLimit, "\(seconds) s: \(error)")
+      #expect(bytes < HostileModelTests.memoryLimit, "\(bytes) bytes: \(error)")
+    }
+  }
+}
+
+/// What a process has used since it began.
+private struct ProcessUse {
+  /// Processor time of all its threads.
+  var seconds: Double
+  /// The most memory that was resident at once.
+  var peakBytes: Int
+
+  static func now() -> ProcessUse {
+    ProcessUse(seconds: Double(clock()) / Double(CLOCKS_PER_SEC), peakBytes: residentPeak())
+  }
+
+  private static func residentPeak() -> Int {
+    #if os(Linux)
+      // getrusage would also count what the process was before it became this program.
+      let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+      let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+      let kilobytes = line?.split(whereSeparator: { " \t".contains($0) }).dropFirst().first
+      return kilobytes.flatMap { Int($0) }.map { $0 << 10 } ?? 0
+    #else
+      var usage = rusage()
+      return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss : 0
+    #endif
+  }
+}
