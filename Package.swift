@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .library(name: "Leapstone", targets: ["Leapstone"]),
     .library(name: "LeapstoneImage", targets: ["LeapstoneImage"]),
+    .executable(name: "onnx-run", targets: ["onnx-run"]),
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
@@ -64,7 +65,8 @@ let package = Package(
     library("Leapstone", ["LeapRuntime"]),
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
-    library("LeapTools", ["Leapstone", "LeapstoneImage", imagesOnly("CLeapZlib")]),
+    library("LeapTools", ["Leapstone", "LeapstoneImage", "LeapFormat", imagesOnly("CLeapZlib")]),
+    .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
 
     .target(
       name: "LeapTestSupport", dependencies: ["Leapstone", "LeapTools"],
@@ -76,6 +78,7 @@ let package = Package(
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapTestSupport"]),
+    tests("LeapstoneImageTests", ["LeapTestSupport"]),
     tests("LeapToolsTests", ["LeapTools"]),
     tests("ConformanceTests", ["LeapTestSupport"]),
   ]

@@ -6,7 +6,7 @@ import LeapTensors
 
 package enum Pooling: OperatorFamily {
   package static let operators: [any Operator.Type] = [
-    AveragePool.self, GlobalAveragePool.self, MaxPool.self,
+    AveragePool.self, GlobalPool.self, LpPool.self, MaxPool.self, MaxUnpool.self,
   ]
 }
 
@@ -109,21 +109,38 @@ package struct AveragePool: Operator {
   }
 }
 
-/// GlobalAveragePool, ONNX opsets 1 to 22.
-package struct GlobalAveragePool: Operator {
-  package static var declarations: [OperatorDeclaration] {
-    [OperatorDeclaration("GlobalAveragePool")]
+/// LpPool, ONNX opsets 1 to 22: (Σ |x|^p)^(1/p) of each window. Opset 1 has a real p.
+package struct LpPool: Operator {
+  package static let declarations = [OperatorDeclaration("LpPool")]
+  private let windows: PoolingWindows
+  private let exponent: Double
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(1...1)
+    windows = try PoolingWindows(node)
+    exponent = try normExponent(node)
   }
 
-  package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
-
   package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0)
-    let shape = try context.shape(0, ranks: 2...64)
-    context.setOutput(0, type, shape.map { $0[..<2] + $0[2...].map { _ in 1 } })
+    let type = try context.dataType(0, among: [.float32, .float64])
+    context.setOutput(0, type, try context.shape(0).map(windows.outputShape))
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-    [try Channelwise.globalAverage(request)]
+    let (x, y) = try request.onlyInputAndOutput()
+    let geometry = try windows.geometry(x.shape, y.shape)
+    return [try WindowPooling.candidate(.power(exponent: exponent), geometry, request)]
   }
+}
+
+/// The exponent of a norm: attribute `p`, a real number in opset 1 and an integer from opset 2 on. Throws
+/// `OperatorError` where it is 0 or not finite.
+func normExponent(_ node: NodeReader) throws -> Double {
+  let exponent =
+    node.opset < 2
+    ? Double(try node.float("p", default: 2)) : Double(try node.int("p", default: 2))
+  guard exponent != 0, exponent.isFinite else {
+    throw OperatorError("attribute 'p' is \(exponent); expected a number other than 0")
+  }
+  return exponent
 }

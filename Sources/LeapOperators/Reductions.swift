@@ -105,25 +105,38 @@ package struct ReductionOperator: Operator {
     guard let axes = attributeAxes ?? request.values[1]?.integers else {
       throw OperatorError("the axes must be known before the reduction is planned")
     }
-    let mask = try mask(axes, rank: input.shape.rank)
-    let (function, keepsDimensions) = (function, keepsDimensions)
-    let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
-      let (input, output) = try request.onlyInputAndOutput()
-      return try ReductionKernel(
-        function, input, output, axes: mask, keepsDimensions: keepsDimensions
-      ).kernel
-    }
-    _ = try bind(request)
-    let layouts = ReductionKernel.requirements(axes: mask, keepsDimensions: keepsDimensions)
     return [
-      KernelCandidate(
-        name: "reduction",
-        inputs: request.inputs.indices.map { $0 == 0 ? layouts.input : .planned },
-        outputs: [layouts.output],
-        cost: Cost(
-          operations: Double(input.shape.elementCount), bytes: Double(input.byteCount),
-          operationsPerNanosecond: 2),
-        bind: bind)
+      try reductionCandidate(
+        function, request, axes: try mask(axes, rank: input.shape.rank),
+        keepsDimensions: keepsDimensions)
     ]
   }
+}
+
+/// The candidate that reduces input 0 into output 0.
+///
+/// - Parameters:
+///   - axes: for each axis of the input, whether it is reduced.
+///   - keepsDimensions: whether the output has extents of 1 for them.
+/// - Throws: `OperatorError` for a type that the function does not take.
+func reductionCandidate(
+  _ function: ReductionFunction, _ request: KernelRequest, axes: [Bool], keepsDimensions: Bool
+) throws -> KernelCandidate {
+  let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
+    let (input, output) = try request.onlyInputAndOutput()
+    return try ReductionKernel(
+      function, input, output, axes: axes, keepsDimensions: keepsDimensions
+    ).kernel
+  }
+  _ = try bind(request)
+  let (input, _) = try request.onlyInputAndOutput()
+  let layouts = ReductionKernel.requirements(axes: axes, keepsDimensions: keepsDimensions)
+  return KernelCandidate(
+    name: "reduction",
+    inputs: request.inputs.indices.map { $0 == 0 ? layouts.input : .planned },
+    outputs: [layouts.output],
+    cost: Cost(
+      operations: Double(input.shape.elementCount), bytes: Double(input.byteCount),
+      operationsPerNanosecond: 2),
+    bind: bind)
 }

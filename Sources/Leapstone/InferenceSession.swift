@@ -31,6 +31,12 @@ public struct SessionOptions: Sendable {
   public var maximalConcurrentRuns = 2
   /// How many more may wait; a further one is refused with `RunError.busy`.
   public var maximalQueuedRuns = 64
+  /// Directories, besides the model's own, in which files of external data may lie.
+  public var externalDataRoots: [String] = []
+  /// The algorithm that a node must use, by the node's name; the entry "" holds for every node that has it.
+  public var algorithms: [String: String] = [:]
+  /// Algorithms that no node may use.
+  public var forbiddenAlgorithms: Set<String> = []
   /// Whether values share memory. Switched off to check the plan: results are the same to the bit.
   public var reusesMemory = true
   /// Fills memory with NaN as soon as nothing reads it any more. For checking the plan.
@@ -45,10 +51,37 @@ public struct RunOptions: Sendable {
   public var timeout: Duration?
   /// Ends the run early when somebody cancels it.
   public var cancellation: Cancellation?
+  /// Called on the run's thread after every stage, with the steps of that stage: for profiles. A run that is
+  /// observed takes a little longer.
+  public var observe: (@Sendable ([StepObservation]) -> Void)?
 
   public init(timeout: Duration? = nil, cancellation: Cancellation? = nil) {
     self.timeout = timeout
     self.cancellation = cancellation
+  }
+}
+
+/// One step of a run: a node, what was fused into it included, or a change of layout that the plan added.
+public struct StepObservation: Sendable {
+  /// The node's name in the model.
+  public let name: String
+  public let operatorType: String
+  /// The kernel that was chosen for it.
+  public let algorithm: String
+  /// Steps of the same stage may overlap; they are given the stage's time.
+  public let stage: Int
+  /// When it began, in nanoseconds of a clock that never goes back.
+  public let start: UInt64
+  /// When it ended, in nanoseconds of the same clock.
+  public let end: UInt64
+
+  init(_ timing: StepTiming) {
+    name = timing.step.name
+    operatorType = timing.step.operatorType
+    algorithm = timing.step.algorithm
+    stage = timing.step.stage
+    start = timing.start
+    end = timing.end
   }
 }
 
@@ -69,6 +102,11 @@ public struct ValueInfo: Sendable {
   public let name: String
   /// The type, with symbolic extents as the model names them.
   public let type: ValueType
+
+  package init(name: String, type: ValueType) {
+    self.name = name
+    self.type = type
+  }
 }
 
 /// What a model's file says about itself.
@@ -108,7 +146,8 @@ public final class InferenceSession: Sendable {
   ///   - options: how the session is set up.
   /// - Throws: `ModelError`.
   public convenience init(path: String, options: SessionOptions = SessionOptions()) throws {
-    try self.init(model: ModelReader.read(path: path), options: options)
+    let reading = ReadOptions(externalDataRoots: options.externalDataRoots)
+    try self.init(model: ModelReader.read(path: path, options: reading), options: options)
   }
 
   /// Loads a model from bytes, which are copied as far as they are needed.
@@ -117,7 +156,8 @@ public final class InferenceSession: Sendable {
   public convenience init(
     bytes: UnsafeRawBufferPointer, options: SessionOptions = SessionOptions()
   ) throws {
-    try self.init(model: ModelReader.read(bytes: bytes), options: options)
+    let reading = ReadOptions(externalDataRoots: options.externalDataRoots)
+    try self.init(model: ModelReader.read(bytes: bytes, options: reading), options: options)
   }
 
   private init(model: Model, options: SessionOptions) throws {
@@ -149,7 +189,10 @@ public final class InferenceSession: Sendable {
   ) throws -> [String: Tensor] {
     let interrupt = options.timeout.map { Interrupt(timeout: $0) } ?? Interrupt()
     options.cancellation?.attach(interrupt)
-    return try core.run(inputs, outputs: outputs, interrupt: interrupt)
+    let observe = options.observe.map { observe in
+      { @Sendable (timings: [StepTiming]) in observe(timings.map(StepObservation.init)) }
+    }
+    return try core.run(inputs, outputs: outputs, interrupt: interrupt, observe: observe)
   }
 
   /// Runs the model on a thread of the session's own. Cancelling the task cancels the run.
@@ -175,6 +218,13 @@ public final class InferenceSession: Sendable {
     }
   }
 
+  /// Names of all values that the model's nodes compute, in the order in which they are computed: each may be asked for
+  /// as an output.
+  public var valueNames: [String] {
+    let graph = core.model.graph
+    return graph.nodes.flatMap { $0.outputs.compactMap { $0.map { graph[$0].name } } }
+  }
+
   /// Bytes that the session holds for weights: mapped from files, and in memory of its own.
   public var weightBytes: (mapped: Int, owned: Int) { core.weights.byteCounts }
 
@@ -198,6 +248,8 @@ extension SessionConfiguration {
     memoryBudget = options.memoryBudget
     maximalConcurrentRuns = max(options.maximalConcurrentRuns, 1)
     maximalQueuedRuns = max(options.maximalQueuedRuns, 0)
+    plan.algorithms = options.algorithms
+    plan.forbidden = options.forbiddenAlgorithms
     plan.reuse = options.reusesMemory ? .full : .none
     poisonsDeadMemory = options.poisonsDeadMemory
   }

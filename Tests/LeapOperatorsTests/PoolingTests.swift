@@ -1,4 +1,4 @@
-// MaxPool and AveragePool against loops that follow the definition.
+// MaxPool, AveragePool and LpPool against loops that follow the definition.
 
 import LeapGraph
 import LeapOperators
@@ -182,6 +182,24 @@ struct PoolingCase: Sendable, CustomTestStringConvertible {
         y, expected, shape: Shape([2, 3] + c.output), relative: type == .float64 ? 1e-15 : 1e-7,
         absolute: 1e-12)
     }
+  }
+
+  @Test(arguments: cases.indices, [1, 2, 3]) func normsAgreeWithDefinition(index: Int, p: Int)
+    throws
+  {
+    let c = PoolingTests.cases[index]
+    let (x, planes) = try noise(c, .float64, seed: index)
+    var attributes = c.attributes
+    attributes["p"] = .int(Int64(p))
+    let y = try OperatorCase("LpPool", attributes).run([x])[0]
+    #expect(y.shape == Shape([2, 3] + c.output))
+    // The p-th power of the result is the sum of p-th powers.
+    let power: (Double) -> Double = { v in (0..<p).reduce(1) { product, _ in product * v.magnitude }
+    }
+    let expected = planes.flatMap { plane in
+      c.windows.map { window in window.pixels.reduce(0) { $0 + power(plane[$1]) } }
+    }
+    #expect(relativeDifference(y.doubles.map(power), expected) < 1e-13)
   }
 
   @Test(arguments: ["MaxPool", "AveragePool"]) func anImageDoesNotDependOnItsBatch(type: String)

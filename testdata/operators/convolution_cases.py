@@ -78,6 +78,10 @@ def pooling(add):
                                   "strides": [2] * rank}]
                 if operator == "AveragePool" and opset >= 7:
                     settings += [{**setting, "count_include_pad": 1} for setting in settings]
+                if operator == "AveragePool" and opset == 1:
+                    # ONNX Runtime has no opset 1, and onnx.reference counts padding there, against the text.
+                    settings = [setting for setting in settings
+                                if "pads" not in setting and "SAME" not in str(setting)]
                 if operator == "LpPool":
                     settings += [{"p": 1}, {"p": 3, "strides": [2] * rank}]
                 for setting in settings:

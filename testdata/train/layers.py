@@ -201,5 +201,12 @@ class OnnxLayers:
         graph = helper.make_graph(self.nodes, name, values[:1], values[1:], self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)],
                                   ir_version=ir_version, producer_name="leapstone-testdata")
+        helper.set_model_props(model, image_metadata(input_shape[0]))
         onnx.checker.check_model(model, full_check=True)
         return model
+
+
+def image_metadata(channels):
+    """What a picture must become for these networks, in ONNX's metadata keys for image models (MetadataProps.md)."""
+    return {"Image.BitmapPixelFormat": "Gray8" if channels == 1 else "Rgb8",
+            "Image.ColorSpaceGamma": "SRGB", "Image.NominalPixelRange": "Normalized_0_1"}

@@ -35,6 +35,18 @@ package struct PoolingGeometry: Sendable {
     self.pads = pads
   }
 
+  /// One window on all pixels of each plane of [N, C, spatial...].
+  ///
+  /// - Throws: `OperatorError` where an extent is beyond 2^31.
+  package init(wholePlane shape: Shape) throws {
+    // Leading dimensions count as one: windows of rows over rows that lie one behind the other.
+    let last = shape.rank > 2 ? shape[shape.rank - 1] : 1
+    let rows = shape.rank > 2 ? Shape.product(shape.dimensions[2..<(shape.rank - 1)]) : 1
+    try self.init(
+      input: [rows, last], output: [1, 1], kernel: [rows, last], strides: [1, 1],
+      dilations: [1, 1], pads: [(0, 0), (0, 0)])
+  }
+
   package var inputPixels: Int { Shape.product(input[...]) }
   package var outputPixels: Int { Shape.product(output[...]) }
 

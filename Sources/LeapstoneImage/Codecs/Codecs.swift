@@ -129,3 +129,17 @@ enum PNMCodec {
       start: position + 1, end: position + 1 + size)
   }
 }
+
+extension Image {
+  /// Bytes that a binary PPM or PGM takes, from its header.
+  ///
+  /// - Throws: `ImageError` where the header is damaged or not whole.
+  package static func netpbmLength(_ bytes: [UInt8]) throws -> Int {
+    let header = try PNMCodec.header(bytes, pixelLimit: defaultPixelLimit)
+    // A number that the bytes end with may go on.
+    guard header.start <= bytes.count else {
+      throw ImageError.malformed(format: "PPM", reason: "the header is not whole")
+    }
+    return header.end
+  }
+}

@@ -2,6 +2,7 @@
 
 import LeapGraph
 import LeapTensors
+import Leapstone
 
 /// A pre-processing pipeline for one input of one model.
 public struct ResolvedPreprocessing: Sendable, Equatable {
@@ -70,6 +71,13 @@ extension Preprocessing {
   public func tensor(from image: Image, for type: ValueType) throws -> Tensor {
     try resolved(for: type).tensor(from: [image])
   }
+
+  /// The tensor that an input of a session asks for, of one picture. As `tensor(from:for:)` for the input's type.
+  ///
+  /// - Throws: as `tensor(from:for:)` for a type.
+  public func tensor(from image: Image, for input: ValueInfo) throws -> Tensor {
+    try tensor(from: image, for: input.type)
+  }
 }
 
 extension ResolvedPreprocessing {
@@ -96,7 +104,19 @@ extension ResolvedPreprocessing {
 
   /// Resize, crop and channels: what of the pipeline still is a picture.
   package func picture(_ image: Image) throws -> Image {
-    var result = channels == .gray ? image.gray : image.rgb
+    try framed(channels == .gray ? image.gray : image.rgb)
+  }
+
+  /// What the tensor shows of a picture, in RGB: all of it as it is, or the part that the crop keeps, resized.
+  ///
+  /// - Throws: as `picture`.
+  package func shown(of image: Image) throws -> Image {
+    cropSize == nil ? image.rgb : try framed(image.rgb)
+  }
+
+  /// Resize and crop.
+  private func framed(_ image: Image) throws -> Image {
+    var result = image
     let crop = cropSize
     if let size = resizedSize(of: result, crop: crop) {
       result = try result.resized(

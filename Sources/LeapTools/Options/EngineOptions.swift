@@ -1,0 +1,89 @@
+// EngineOptions: ENGINE of the tools' grammar: how the session computes.
+
+import LeapTensors
+import Leapstone
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+package enum EngineOptions {
+  package static let group = FlagGroup(
+    "ENGINE OPTIONS",
+    [
+      Flag(
+        "--threads", value: "n|auto", completion: .words(["auto", "1", "2", "4", "8"]),
+        "Workers of a run; auto: as many as affinity and the cgroup's quota allow. "
+          + "(default: auto)"),
+      Flag(
+        "--isa", choices: ["auto", "avx512", "avx2", "neon", "portable"],
+        "Instruction set of the kernels, as the variable LEAPSTONE_ISA. (default: auto)"),
+      Flag(
+        "--disable-pass", value: "name|all", repeatable: true,
+        "Leave out an optimisation, or all. Repeatable."),
+      Flag(
+        "--algorithm", value: "[node=]name", repeatable: true,
+        "The algorithm of a node, or of every node that has it. Repeatable."),
+      Flag(
+        "--forbid", value: "name", repeatable: true,
+        "An algorithm that no node may use. Repeatable."
+      ),
+      Flag(
+        "--memory-policy", choices: ["fast", "balanced", "lean"],
+        "Speed against memory; this version has balanced alone. (default: balanced)"),
+      Flag(
+        "--memory-budget", value: "size",
+        "The most that weights, working memory and outputs may take: 64MiB, 64MB or bytes."),
+      Flag(
+        "--cache", value: "dir", completion: .directory,
+        "Where packed weights are kept between runs; not in this version."),
+      Flag("--concurrency", value: "c", "Runs in flight at once. (default: 1)"),
+    ])
+
+  /// How a session is set up. `--isa` takes effect on the whole process, before its first session.
+  ///
+  /// - Throws: `ToolError` with exit code 64.
+  package static func session(
+    _ arguments: ParsedArguments, shapes: ShapeOptions
+  ) throws -> SessionOptions {
+    if arguments.has("--cache") {
+      throw ToolError.usage("--cache: this version keeps no packed weights between runs")
+    }
+    if let policy = arguments.last("--memory-policy"), policy != "balanced" {
+      throw ToolError.usage(
+        "--memory-policy: this version has no policy '\(policy)', only balanced")
+    }
+    var options = SessionOptions()
+    if arguments.last("--threads") != "auto" {
+      options.threads = try arguments.integer("--threads", in: 1...1024)
+    }
+    for pass in arguments.all("--disable-pass") {
+      if pass == "all" {
+        options.disablesAllPasses = true
+      } else {
+        options.disabledPasses.insert(pass)
+      }
+    }
+    for text in arguments.all("--algorithm") {
+      let (node, algorithm) = splitAssignment(text)
+      options.algorithms[node ?? ""] = algorithm
+    }
+    options.forbiddenAlgorithms = Set(arguments.all("--forbid"))
+    options.memoryBudget = try arguments.size("--memory-budget")
+    options.maximalConcurrentRuns = try concurrency(arguments)
+    options.externalDataRoots = shapes.externalRoots
+    if let set = arguments.last("--isa"), set != "auto" { setenv("LEAPSTONE_ISA", set, 1) }
+    return options
+  }
+
+  /// How many runs may be in flight.
+  ///
+  /// - Throws: `ToolError` with exit code 64.
+  package static func concurrency(_ arguments: ParsedArguments) throws -> Int {
+    try arguments.integer("--concurrency", in: 1...1024) ?? 1
+  }
+}

@@ -1,0 +1,75 @@
+// PictureFiles: the files that onnx-run writes for pictures: masks, overlays, arrays.
+
+import LeapTensors
+import LeapstoneImage
+
+struct PictureFiles {
+  private let steps: ResolvedPreprocessing
+  private var mask: OutputPath?
+  private var overlay: OutputPath?
+  /// For a file of arrays for each picture.
+  private var arrays: OutputPath?
+  /// For one file of all pictures' arrays.
+  private let archive: String?
+  private var collected: [String: [Tensor]] = [:]
+  private var names: [String] = []
+
+  /// - Parameter pictureCount: nil where it is not known.
+  /// - Throws: `ToolError` with exit code 64 where pictures would overwrite one another.
+  init(_ settings: RunSettings, steps: ResolvedPreprocessing, pictureCount: Int?) throws {
+    self.steps = steps
+    mask = settings.mask.map { OutputPath(flag: "--mask", template: $0) }
+    overlay = settings.overlay.map { OutputPath(flag: "--overlay", template: $0) }
+    let save = settings.save.map { OutputPath(flag: "--save", template: $0) }
+    arrays = save?.distinguishes == true ? save : nil
+    archive = arrays == nil ? settings.save : nil
+    for (flag, path) in [("--mask", mask), ("--overlay", overlay)] {
+      if let path, let pictureCount, pictureCount > 1, !path.distinguishes {
+        throw ToolError.usage(
+          "\(flag): \(pictureCount) pictures would be written to one file; put {name} or {index} "
+            + "into the path")
+      }
+    }
+  }
+
+  /// Writes what was asked for of one picture.
+  ///
+  /// - Parameter isSeparable: whether `outputs` are this picture's alone.
+  /// - Throws: `ToolError`, `ImageError`, `FileError`, `ArrayFileError`.
+  mutating func write(
+    _ outputs: [NamedTensor], of picture: NamedPicture, isSeparable: Bool
+  ) throws {
+    let wantsSeparate = mask != nil || overlay != nil || arrays != nil || archive != nil
+    guard isSeparable || !wantsSeparate else {
+      throw ToolError(
+        "\(escaped(picture.file)): the outputs have not one row for each picture; use --batch 1")
+    }
+    try writeMask(outputs, picture)
+    if let path = try arrays?.next(picture) { try NPZ.write(outputs, to: path) }
+    if archive != nil {
+      if names.isEmpty { names = outputs.map(\.name) }
+      for output in outputs { collected[output.name, default: []].append(output.tensor) }
+    }
+  }
+
+  private mutating func writeMask(_ outputs: [NamedTensor], _ picture: NamedPicture) throws {
+    guard mask != nil || overlay != nil, let scores = outputs.first else { return }
+    let classes = try Mask(scores: scores.tensor)
+    if let path = try mask?.next(picture) {
+      try FileBytes.write(try classes.image.encodedPNG(), to: path)
+    }
+    if let path = try overlay?.next(picture) {
+      let shown = try steps.shown(of: picture.image)
+      try FileBytes.write(try classes.overlay(on: shown).encodedPNG(), to: path)
+    }
+  }
+
+  /// Writes what was collected over all pictures.
+  func finish() throws {
+    guard let archive else { return }
+    let tensors = try names.map { name in
+      NamedTensor(name, try Tensor.joined(collected[name] ?? [], name: name))
+    }
+    try NPZ.write(tensors, to: archive)
+  }
+}

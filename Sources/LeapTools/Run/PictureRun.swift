@@ -1,0 +1,197 @@
+// PictureRun: onnx-run on pictures: batches of them, several runs in flight, results in the pictures' order.
+
+import Dispatch
+import LeapTensors
+import Leapstone
+import LeapstoneImage
+import Synchronization
+
+struct PictureRun {
+  private let tool: RunTool
+  private let input: ValueInfo
+  private let steps: ResolvedPreprocessing
+  private let others: [String: Tensor]
+  private let labels: [String]
+  private let batch: Int
+  /// Whether the model fixes the batch, so that the last one must be filled up.
+  private let isBatchFixed: Bool
+  private var source: PictureSource
+  private var pictureFiles: PictureFiles
+  private var progress: Progress
+
+  /// One run's pictures, and what came of them.
+  private struct Batch: Sendable {
+    let number: Int
+    let pictures: [NamedPicture]
+  }
+  private struct Outcome: Sendable {
+    var outputs: [NamedTensor]
+    var milliseconds: Double
+  }
+
+  /// - Throws: `ToolError`, `ImageError`, `FileError`, and what reading the other inputs throws.
+  init(_ tool: RunTool) throws {
+    self.tool = tool
+    let settings = tool.settings
+    let preprocessing = try tool.preprocessing()
+    input = try PictureRun.pictureInput(tool)
+    steps = try preprocessing.resolved(for: input.type)
+    tool.console.detail("pre-processing: \(steps.flags)")
+    (batch, isBatchFixed) = try PictureRun.batch(input, settings.inputs.batch)
+    labels = try settings.image.labels()
+    let reader = InputSource(settings.inputs, inputs: tool.inputs) { preprocessing }
+    let (tensors, notes) = try reader.tensors(except: input.name)
+    others = tensors
+    for note in notes { tool.console.note(note) }
+    source = try PictureSource(
+      settings.inputs.images, appliesOrientation: preprocessing.appliesOrientation,
+      read: tool.console.environment.read)
+    pictureFiles = try PictureFiles(settings, steps: steps, pictureCount: source.count)
+    progress = Progress(tool.console, total: source.count, unit: "pictures")
+  }
+
+  /// The first input that a picture fits and that no option gives a tensor for.
+  private static func pictureInput(_ tool: RunTool) throws -> ValueInfo {
+    let given = tool.settings.inputs.files.compactMap { splitAssignment($0).name }
+    let candidates = tool.inputs.filter { input in
+      !given.contains(input.name) && (3...4).contains(input.type.shape?.count ?? 4)
+        && input.type.dataType != nil
+    }
+    guard let input = candidates.first else {
+      let list = tool.inputs.map { "'\(escaped($0.name))' (\(escaped($0.type.description)))" }
+      throw ToolError(
+        "--image: the model has no input for a picture; it has \(list.joined(separator: ", "))")
+    }
+    return input
+  }
+
+  private static func batch(_ input: ValueInfo, _ asked: Int?) throws -> (Int, Bool) {
+    let shape = input.type.shape ?? [.unknown, .unknown, .unknown, .unknown]
+    let fixed = shape.count == 4 ? shape[0].value : 1
+    guard let fixed else { return (asked ?? 1, false) }
+    guard fixed > 0, asked == nil || asked == fixed else {
+      throw ToolError.usage(
+        "--batch: input '\(escaped(input.name))' is \(input.type), it takes \(fixed) at a time")
+    }
+    return (fixed, true)
+  }
+
+  // MARK: running
+
+  /// Runs the model on all pictures.
+  ///
+  /// - Parameter report: gets what was found out, picture by picture.
+  mutating func run(_ report: (RunRecord) throws -> Void) throws {
+    defer { progress.finish() }
+    var runs = 0
+    var done = 0
+    while true {
+      let batches = try nextBatches(from: runs)
+      if batches.isEmpty { break }
+      runs += batches.count
+      for (batch, outcome) in zip(batches, try outcomes(batches)) {
+        try finish(batch, outcome, report)
+        done += batch.pictures.count
+        progress.update(done)
+      }
+    }
+    try pictureFiles.finish()
+  }
+
+  private mutating func nextBatches(from number: Int) throws -> [Batch] {
+    var batches: [Batch] = []
+    while batches.count < tool.settings.concurrency {
+      var pictures: [NamedPicture] = []
+      while pictures.count < batch, let picture = try source.next() {
+        try tool.console.environment.interruption.check()
+        pictures.append(picture)
+      }
+      if pictures.isEmpty { break }
+      batches.append(Batch(number: number + batches.count, pictures: pictures))
+    }
+    return batches
+  }
+
+  /// Runs batches at the same time, each on a queue of its own: the global ones may have no thread to spare.
+  private func outcomes(_ batches: [Batch]) throws -> [Outcome] {
+    if batches.count == 1 { return [try outcome(batches[0], slot: 0)] }
+    let results = Mutex<[Int: Result<Outcome, any Error>]>([:])
+    let group = DispatchGroup()
+    for (slot, batch) in batches.enumerated() {
+      DispatchQueue(label: "leapstone.run.\(slot)").async(group: group) {
+        let result = Result { try outcome(batch, slot: slot) }
+        results.withLock { $0[slot] = result }
+      }
+    }
+    group.wait()
+    let all = results.withLock { $0 }
+    return try batches.indices.compactMap { try all[$0]?.get() }
+  }
+
+  private func outcome(_ batch: Batch, slot: Int) throws -> Outcome {
+    var images = batch.pictures.map(\.image)
+    if isBatchFixed, let last = images.last {
+      images += Array(repeating: last, count: self.batch - images.count)
+    }
+    do {
+      var tensors = others
+      tensors[input.name] = try steps.tensor(from: images)
+      let (outputs, milliseconds) = try tool.execute(tensors, number: batch.number, slot: slot)
+      return Outcome(outputs: outputs, milliseconds: milliseconds)
+    } catch {
+      throw PictureRun.naming(batch.pictures, error)
+    }
+  }
+
+  /// The error, with the pictures that it happened with.
+  private static func naming(_ pictures: [NamedPicture], _ error: any Error) -> ToolError {
+    let failure = ToolError(describing: error)
+    if failure == .interrupted { return failure }
+    let first = "\(escaped(pictures[0].file))"
+    let more = pictures.count > 1 ? " and \(pictures.count - 1) more" : ""
+    return ToolError("\(first)\(more): \(failure)", exitCode: failure.exitCode)
+  }
+
+  // MARK: results
+
+  private mutating func finish(
+    _ batch: Batch, _ outcome: Outcome, _ report: (RunRecord) throws -> Void
+  ) throws {
+    for (row, picture) in batch.pictures.enumerated() {
+      let outputs = outcome.outputs.map { output in
+        NamedTensor(output.name, own(output.tensor, row: row) ?? output.tensor)
+      }
+      do {
+        let isWhole = self.batch > 1 && outcome.outputs.contains { own($0.tensor, row: row) == nil }
+        try pictureFiles.write(outputs, of: picture, isSeparable: !isWhole)
+        try report(
+          RunRecord(
+            file: picture.file, index: picture.index, milliseconds: outcome.milliseconds,
+            batch: batch.pictures.count, outputs: outputs.map(OutputSummary.init),
+            top: try classes(outputs, isSeparable: !isWhole)))
+      } catch let error as ImageError {
+        throw PictureRun.naming([picture], error)
+      }
+    }
+  }
+
+  /// A picture's part of an output; nil where the output has not one row for each picture.
+  private func own(_ tensor: Tensor, row: Int) -> Tensor? {
+    if batch == 1 { return tensor }
+    guard tensor.shape.first == batch || !isBatchFixed else { return nil }
+    return tensor.rows(row..<(row + 1))
+  }
+
+  private func classes(_ outputs: [NamedTensor], isSeparable: Bool) throws -> [Classification]? {
+    guard let scores = outputs.first?.tensor else { return nil }
+    if let count = tool.settings.top {
+      guard isSeparable else {
+        throw ImageError.mismatch("--top: \(scores) has not one row for each picture")
+      }
+      return try scores.topK(count, labels: labels)
+    }
+    // Where classes were not asked for, an output that holds none is no error.
+    guard isSeparable, scores.shape.rank >= 1, scores.shape.dimensions.last != 1 else { return nil }
+    return try? scores.topK(RunTool.defaultTop, labels: labels)
+  }
+}
