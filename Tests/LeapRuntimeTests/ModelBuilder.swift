@@ -8,10 +8,11 @@ struct ModelBuilder {
   var graph = Graph(name: "test")
   var opset = 17
 
+  /// An input of a model; one of a function, whose type is the call's, where `type` is nil.
   mutating func input(
-    _ name: String, _ shape: [Dimension]?, type: DataType = .float32
+    _ name: String, _ shape: [Dimension]? = nil, type: DataType? = .float32
   ) -> ValueID {
-    let id = graph.addValue(Value(name: name, type: .tensor(type, shape: shape)))
+    let id = graph.addValue(Value(name: name, type: type.map { .tensor($0, shape: shape) }))
     graph.inputs.append(id)
     return id
   }

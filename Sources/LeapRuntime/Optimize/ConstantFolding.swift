@@ -12,7 +12,7 @@ import LeapTensors
 /// Replaces nodes whose inputs are all constants by their results.
 package struct ConstantFolding: Pass {
   package static let name = "constant-folding"
-  package static let summary = "Computes nodes whose inputs are all constants, within a budget."
+  package static let summary = "compute nodes whose inputs are all constants, within a budget"
 
   /// Results of up to this many bytes may be larger than what they are made from.
   static let smallResult = 64 << 10

@@ -5,7 +5,7 @@ import LeapGraph
 /// Removes nodes whose outputs nobody reads, and constants that no node reads.
 package struct DeadCode: Pass {
   package static let name = "dead-code"
-  package static let summary = "Removes nodes and constants that no output depends on."
+  package static let summary = "remove nodes and constants that no output depends on"
 
   package init() {}
 

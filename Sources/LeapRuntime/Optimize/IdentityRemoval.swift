@@ -11,7 +11,7 @@ import LeapTensors
 package struct IdentityRemoval: Pass {
   package static let name = "identity-removal"
   package static let summary =
-    "Removes Identity, Dropout, and casts, reshapes, transposes, pads, slices and concats that change nothing."
+    "remove Identity, Dropout, and casts, reshapes, transposes, pads, slices and concats that change nothing"
 
   package init() {}
 

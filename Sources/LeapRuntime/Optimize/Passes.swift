@@ -3,8 +3,10 @@
 package var standardPasses: [any Pass.Type] {
   [
     DeadCode.self,
-    IdentityRemoval.self,
+    ShapeFolding.self,
     ConstantFolding.self,
+    IdentityRemoval.self,
+    CommonSubexpressions.self,
     BatchNormalizationFolding.self,
     ActivationRecognition.self,
     EpilogueFusion.self,

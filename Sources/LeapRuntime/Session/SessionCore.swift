@@ -53,6 +53,7 @@ package final class SessionCore: Sendable {
 
   /// - Throws: `ModelError`.
   package init(model: Model, configuration: SessionConfiguration) throws {
+    let model = try FunctionInliner.inlined(model)
     self.model = model
     self.configuration = configuration
     if let asked = configuration.width, asked < 1 {

@@ -1,0 +1,65 @@
+// Operators that nobody knows: all of them in one error; and versions newer than known, which are no error by themselves.
+
+import LeapGraph
+import LeapRuntime
+import LeapTensors
+import Testing
+
+@Suite struct UnknownOperatorTests {
+  @Test func allAreNamedInOneError() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [3])
+    let a = builder.node("Blend", domain: "com.example", [x], outputs: ["a"])[0]
+    let b = builder.node("Relu", [a], output: "b")
+    let c = builder.node("Sharpen", [b], output: "c")
+    builder.opset = 6
+    let d = builder.node("Where", [c, c, c], output: "d")
+    let model = builder.model(outputs: [d])
+    let error = #expect(throws: ModelError.self) {
+      try SessionCore(model: model, configuration: SessionConfiguration())
+    }
+    guard case .unsupportedOperators(let found) = error else {
+      Issue.record("expected unsupported operators, got \(String(describing: error))")
+      return
+    }
+    #expect(found.map(\.node.operatorType) == ["Blend", "Sharpen", "Where"])
+    #expect(found.map(\.node.name) == ["Blend_a", "Sharpen_c", "Where_d"])
+    #expect(found.map(\.node.domain) == ["com.example", "", ""])
+    #expect(found.map(\.node.opset) == [17, 17, 6])
+    #expect(
+      found.map(\.reason) == [
+        "the operator is not known", "the operator is not known",
+        "this version of the operator is not known",
+      ])
+  }
+
+  @Test func anUnknownOperatorInAFunctionIsNamedWithItsCall() throws {
+    var body = ModelBuilder()
+    let inner = body.input("x", type: nil)
+    body.graph.outputs = [body.node("Sharpen", [inner], output: "y")]
+    let function = LocalFunction(
+      domain: "own", name: "F", overload: "", inputs: ["x"], outputs: ["y"], attributes: [],
+      defaults: [:], opsets: ["": 17], body: body.graph)
+    var builder = ModelBuilder()
+    let x = builder.input("x", [3])
+    let outputs = builder.node("F", domain: "own", [x], outputs: ["a"])
+    var model = builder.model(outputs: outputs)
+    model.functions = [function]
+    #expect {
+      try SessionCore(model: model, configuration: SessionConfiguration())
+    } throws: {
+      "\($0)".contains("node 'F_a/Sharpen_y', operator Sharpen, opset 17")
+    }
+  }
+
+  @Test(arguments: [28, 29, 1000])
+  func aNewerOpsetMeansTheLatestKnown(opset: Int) throws {
+    var builder = ModelBuilder()
+    builder.opset = opset
+    let x = builder.input("x", [3])
+    let y = builder.node("Neg", [x], output: "y")
+    let session = try SessionCore(
+      model: builder.model(outputs: [y]), configuration: SessionConfiguration())
+    #expect(try session.run(["x": ramp([3])])["y"]?.elements(as: Float.self) == [0, -1, -2])
+  }
+}
