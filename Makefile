@@ -1,6 +1,6 @@
 # Leapstone: every target does its own set-up on a machine that has a Swift toolchain.
 #
-#   make run      builds, and shows a residual network on pictures of digits and a U-Net drawing its mask
+#   make run      a trained residual network on pictures of digits, and a trained U-Net drawing its mask
 #   make build    the libraries and tools, release mode: .build/release/
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
@@ -42,6 +42,15 @@ packages:
 
 build: packages
 	swift build $(RELEASE)
+
+# A trained residual network names pictures of digits; a trained U-Net draws the mask of shapes.
+run demo: build
+	@mkdir -p .build/demo
+	@echo; echo "A residual network on handwritten digits that it was not trained on:"
+	@.build/release/onnx-run testdata/resnet-digits.onnx --image testdata/pictures/digit-*.png --labels testdata/digits.txt --top 3
+	@echo; echo "A U-Net that finds shapes:"
+	@.build/release/onnx-run testdata/unet-shapes.onnx --image testdata/pictures/shapes-2.png --overlay .build/demo/shapes.png
+	@echo; echo "The picture with its mask: $(CURDIR)/.build/demo/shapes.png"
 
 # Without --disable-testable-imports the tests would rebuild what the tools built.
 test: build $(if $(FILTER),,example snippets)
