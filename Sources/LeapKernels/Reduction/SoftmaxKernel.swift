@@ -13,11 +13,6 @@ package enum SoftmaxFunction: UInt32, Sendable, CaseIterable {
 }
 
 package enum SoftmaxKernel {
-  /// Elements that one block computes at least, where there are as many.
-  private static let grain = 8 << 10
-  /// Columns of a tile: few enough that a tile stays in cache from one pass to the next.
-  private static let widestTile = 256
-
   /// - Parameters:
   ///   - axis: the axis, in 0..<rank.
   ///   - flattens: whether all axes from `axis` on count as one.
@@ -28,47 +23,21 @@ package enum SoftmaxKernel {
     guard [.float32, .float64].contains(input.dataType) else {
       throw OperatorError("elements are \(input.dataType); expected float32 or float64")
     }
-    guard let from = input.strides, let to = output.strides else {
-      throw OperatorError("expected plain layouts")
-    }
-    let shape = input.shape
-    let outer = StridedIndex((0..<axis).map { (shape[$0], from[$0], to[$0]) })
+    let loop = try AxisLoop(input, output, axis: axis, flattens: flattens)
     let (type, width) = (input.dataType.rawValue, input.dataType.byteWidth)
-    if flattens || axis == shape.rank - 1 {
-      let count = shape.inner(from: axis)
-      let units = count == 0 ? 0 : outer.count
-      return kernel(units: units, work: count, scratch: 0) { invocation, unit in
-        let place = outer.offsets(unit)
-        leap_softmax_run(
-          type, function.raw, invocation.input(0) + place.input * width,
-          invocation.output(0) + place.output * width, count)
+    let isRun = flattens || axis == input.shape.rank - 1
+    return loop.kernel(
+      grain: 8 << 10,
+      scratchPerColumn: isRun ? 0 : 2 * Int(LEAP_ACCUMULATOR_WIDTH)
+    ) { invocation, place in
+      let x = invocation.input(0) + place.input * width
+      let y = invocation.output(0) + place.output * width
+      if isRun {
+        leap_softmax_run(type, function.raw, x, y, loop.rows)
+      } else {
+        leap_softmax_columns(
+          type, function.raw, x, y, loop.rows, loop.columns, place.columns, invocation.scratch)
       }
-    }
-    let rows = shape[axis]
-    let columns = shape.inner(from: axis + 1)
-    let tile = max(1, min(columns, widestTile))
-    let tiles = columns == 0 || rows == 0 ? 0 : (columns - 1) / tile + 1
-    return kernel(
-      units: Shape.product([outer.count, tiles]), work: Shape.product([rows, tile]),
-      scratch: 2 * tile * Int(LEAP_ACCUMULATOR_WIDTH)
-    ) { invocation, unit in
-      let place = outer.offsets(unit / tiles)
-      let first = unit % tiles * tile
-      leap_softmax_columns(
-        type, function.raw, invocation.input(0) + (place.input + first) * width,
-        invocation.output(0) + (place.output + first) * width, rows, columns,
-        min(tile, columns - first), invocation.scratch)
-    }
-  }
-
-  private static func kernel(
-    units: Int, work: Int, scratch: Int,
-    _ body: @escaping @Sendable (Invocation, _ unit: Int) -> Void
-  ) -> Kernel {
-    let perBlock = max(1, grain / max(work, 1))
-    let blocks = units == 0 ? 0 : (units - 1) / perBlock + 1
-    return Kernel(blocks: blocks, scratchPerWorker: scratch) { invocation, block in
-      for unit in block * perBlock..<min((block + 1) * perBlock, units) { body(invocation, unit) }
     }
   }
 }

@@ -1,0 +1,109 @@
+// PatternsTests: Tile, Trilu, EyeLike, OneHot, ReverseSequence.
+
+import LeapGraph
+import LeapOperators
+import LeapTensors
+import Testing
+
+@Suite struct PatternsTests {
+  private func counting(_ shape: Shape) throws -> Tensor {
+    try Tensor((1...max(shape.elementCount, 1)).map { Float($0) }, shape: shape)
+  }
+
+  @Test func tilesRepeatEveryAxis() throws {
+    let x = try counting([2, 2])
+    let result = try OperatorHarness("Tile").run([x, Tensor([Int64(2), 2])])[0]
+    expectClose(result, [1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4], shape: [4, 4])
+    let none = try OperatorHarness("Tile").run([x, Tensor([Int64(0), 1])])[0]
+    #expect(none.shape == [0, 2])
+    let one = try OperatorHarness("Tile", opset: 1)
+      .run([x, Tensor([Float(3)]), Tensor([Float(1)])])[0]
+    expectClose(one, [1, 2, 1, 2, 1, 2, 3, 4, 3, 4, 3, 4], shape: [2, 6])
+  }
+
+  @Test func hostileTilesAreRefused() throws {
+    let x = try counting([2, 2])
+    for repeats in [[-1, 1], [1], [Int64.max, 1]] {
+      #expect(throws: (any Error).self) {
+        try OperatorHarness("Tile").run([x, Tensor(repeats)])
+      }
+    }
+  }
+
+  @Test func tilesOfSymbolsMultiply() throws {
+    let batch = Dimension.symbol("batch")
+    let inferred = try OperatorHarness("Tile").infer([
+      InferredValue(.tensor(.float32, shape: [3, 4])),
+      InferredValue(.tensor(.int64, shape: [2]), known: .dimensions([batch, 1])),
+    ])
+    #expect(inferred[0]?.type.shape == [batch * 3, 4])
+  }
+
+  @Test(
+    arguments: [
+      (1, 0, [1.0, 2, 3, 0, 5, 6]), (0, 0, [1, 0, 0, 4, 5, 0]), (1, 1, [0, 2, 3, 0, 0, 6]),
+      (0, 1, [1, 2, 0, 4, 5, 6]), (1, -1, [1, 2, 3, 4, 5, 6]), (0, -1, [0, 0, 0, 4, 0, 0]),
+      (1, .max, [0, 0, 0, 0, 0, 0]), (0, .max, [1, 2, 3, 4, 5, 6]),
+      (1, .min, [1, 2, 3, 4, 5, 6]), (0, .min, [0, 0, 0, 0, 0, 0]),
+    ] as [(Int, Int64, [Double])])
+  func triangles(_ upper: Int, _ diagonal: Int64, _ wanted: [Double]) throws {
+    let harness = OperatorHarness("Trilu", attributes: ["upper": .int(Int64(upper))])
+    expectClose(
+      try harness.run([counting([2, 3]), Tensor(scalar: diagonal)])[0], wanted, shape: [2, 3])
+    let pair = try Tensor((0..<2).flatMap { _ in (1...6).map { Int64($0) } }, shape: [2, 2, 3])
+    expectClose(try harness.run([pair, Tensor(scalar: diagonal)])[0], wanted + wanted)
+  }
+
+  @Test(
+    arguments: [
+      (0, [1.0, 0, 0, 0, 1, 0]), (1, [0, 1, 0, 0, 0, 1]), (-1, [0, 0, 0, 1, 0, 0]),
+      (5, [0, 0, 0, 0, 0, 0]), (.min, [0, 0, 0, 0, 0, 0]),
+    ] as [(Int64, [Double])])
+  func eyes(_ diagonal: Int64, _ wanted: [Double]) throws {
+    let x = try counting([2, 3])
+    expectClose(
+      try OperatorHarness("EyeLike", attributes: ["k": .int(diagonal)]).run([x])[0], wanted)
+    let typed = try OperatorHarness(
+      "EyeLike",
+      attributes: ["k": .int(diagonal), "dtype": .int(Int64(DataType.int16.rawValue))]
+    ).run([x])[0]
+    #expect(typed.dataType == .int16)
+    expectClose(typed, wanted, shape: [2, 3])
+  }
+
+  @Test func oneHotAlongTheLastAndTheFirstAxis() throws {
+    let indices = try Tensor([Int64(1), -1, 7])
+    let values = try Tensor([Float(2), 5])
+    let depth = try Tensor(scalar: Int64(3))
+    expectClose(
+      try OperatorHarness("OneHot").run([indices, depth, values])[0],
+      [2, 5, 2, 2, 2, 5, 2, 2, 2], shape: [3, 3])
+    expectClose(
+      try OperatorHarness("OneHot", attributes: ["axis": .int(0)])
+        .run([indices, depth, values])[0], [2, 2, 2, 5, 2, 2, 2, 5, 2], shape: [3, 3])
+    // Before opset 11 negative indices select nothing; indices and depth may be floats.
+    expectClose(
+      try OperatorHarness("OneHot", opset: 9)
+        .run([Tensor([Float(1), -1]), Tensor([Float(2)]), Tensor([Int32(0), 1])])[0],
+      [0, 1, 0, 0], shape: [2, 2])
+    #expect(throws: OperatorError.self) {
+      try OperatorHarness("OneHot").run([indices, Tensor(scalar: Int64(-3)), values])
+    }
+  }
+
+  @Test func sequencesAreReversedToTheirLengths() throws {
+    let lengths = try Tensor([Int64(3), 1])
+    let x = try counting([3, 2])
+    expectClose(
+      try OperatorHarness("ReverseSequence").run([x, lengths])[0], [5, 2, 3, 4, 1, 6])
+    let batchFirst: [String: Attribute] = ["time_axis": .int(1), "batch_axis": .int(0)]
+    expectClose(
+      try OperatorHarness("ReverseSequence", attributes: batchFirst)
+        .run([counting([2, 3, 1]), lengths])[0], [3, 2, 1, 4, 5, 6])
+    for length in [4, -1, Int64.max] {
+      #expect(throws: OperatorError.self) {
+        try OperatorHarness("ReverseSequence").run([x, Tensor([length, 1])])
+      }
+    }
+  }
+}
