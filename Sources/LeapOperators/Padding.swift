@@ -14,6 +14,7 @@ package struct Pad: Operator {
   private let mode: PaddingMode
   /// The pads and the constant of the attributes; nil where they are inputs.
   private let attributes: (pads: [Int], constant: Float)?
+  private let hasConstant: Bool
   private let hasAxes: Bool
 
   package init(_ node: NodeReader) throws {
@@ -23,10 +24,12 @@ package struct Pad: Operator {
       attributes = (
         try node.required(name, node.ints(name)), try node.float("value", default: 0)
       )
+      hasConstant = false
       hasAxes = false
       try node.requireInputs(1...1)
     } else {
       attributes = nil
+      hasConstant = node.hasInput(2)
       hasAxes = node.hasInput(3)
       try node.requireInputs(2...(node.opset < 18 ? 3 : 4))
     }
@@ -57,6 +60,31 @@ package struct Pad: Operator {
       result[place] = (pads[index], pads[axes.count + index])
     }
     return result
+  }
+
+  /// The pads of each axis, and the number that fills them, where they follow from what is known; nil for another mode.
+  ///
+  /// - Parameters:
+  ///   - rank: of input 0.
+  ///   - tensor: the elements of an input, where they are the same in every run.
+  /// - Throws: `OperatorError` where the pads do not fit the rank.
+  package func constantPads(
+    rank: Int, tensor: (_ input: Int) throws -> Tensor?
+  ) throws -> (pads: [(before: Int, after: Int)], number: Double)? {
+    guard mode == .constant else { return nil }
+    if let attributes {
+      let pads = try pads(rank: rank, attributes.pads, axes: nil, none: 0)
+      return (pads, Double(attributes.constant))
+    }
+    guard let given = try tensor(1)?.integers else { return nil }
+    let axes = hasAxes ? try tensor(3)?.integers : nil
+    if hasAxes, axes == nil { return nil }
+    var number = 0.0
+    if hasConstant {
+      guard let constant = try tensor(2)?.doubles?.first else { return nil }
+      number = constant
+    }
+    return (try pads(rank: rank, given, axes: axes, none: 0), number)
   }
 
   package func infer(_ context: inout InferenceContext) throws {

@@ -7,6 +7,7 @@ package var standardPasses: [any Pass.Type] {
     ConstantFolding.self,
     IdentityRemoval.self,
     CommonSubexpressions.self,
+    PadFolding.self,
     BatchNormalizationFolding.self,
     ActivationRecognition.self,
     EpilogueFusion.self,

@@ -128,7 +128,7 @@ extension Operator {
 
 extension Activation {
   /// The activation that a node is; nil for any other node, and for one whose parameters a caller may change.
-  fileprivate init?(_ node: Node, _ operation: (any Operator)?, in merger: NodeMerger) {
+  init?(_ node: Node, _ operation: (any Operator)?, in merger: NodeMerger) {
     if let clip = operation as? Clip {
       self.init(clip, node, in: merger)
       return

@@ -81,6 +81,14 @@ struct NodeMerger {
     return try constant.tensor().doubles
   }
 
+  /// A small constant that no caller can replace.
+  func known(_ value: ValueID) throws -> Tensor? {
+    guard let constant = constant(value),
+      constant.shape.elementCount <= ShapeInference.knownElementLimit
+    else { return nil }
+    return try constant.tensor()
+  }
+
   /// Adds a constant for the use of one node, made from the values `sources`.
   mutating func addConstant(_ constant: Constant, from sources: [ValueID]) -> ValueID {
     let base = sources.first.map { graph[$0].name } ?? "constant"
