@@ -157,12 +157,23 @@ import Testing
 
   @Test func newerVersionsAreWarnedOf() throws {
     let model = try read(
-      WireWriter.model(irVersion: 99, opset: 99) {
+      WireWriter.model(
+        irVersion: 99, opset: 99,
+        extra: {
+          $0.message(25) {
+            $0.string(1, "F")
+            $0.message(9) { $0.int(2, 98) }
+            $0.string(10, "local")
+          }
+        }
+      ) {
         $0.node("Relu", ["x"], ["y"])
         $0.value(11, "x")
         $0.value(12, "y")
       })
-    #expect(model.warnings.count == 2)
+    let versions = ["IR version 99", "opset 99", "function 'F' imports opset 98"]
+    #expect(model.warnings.count == versions.count)
+    for (warning, version) in zip(model.warnings, versions) { #expect(warning.contains(version)) }
   }
 
   @Test func unknownFieldsAreDropped() throws {

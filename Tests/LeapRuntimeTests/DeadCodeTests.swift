@@ -55,4 +55,21 @@ import Testing
       builder.model(outputs: [x, constant]), [DeadCode.self], inputs: ["x": ramp([3])])
     #expect(graph.nodes.isEmpty)
   }
+
+  @Test(arguments: [("Dropout", true), ("MaxPool", true), ("Split", false)])
+  func outputsThatMayBeLeftOutAre(operatorType: String, isDropped: Bool) throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 2, 4, 4])
+    let attributes: [String: Attribute] =
+      switch operatorType {
+      case "MaxPool": ["kernel_shape": .ints([2, 2])]
+      case "Split": ["axis": .int(1)]
+      default: [:]
+      }
+    let made = builder.node(
+      operatorType, [x], attributes: attributes, outputs: ["y", "further"])
+    let graph = try PassHarness.check(
+      builder.model(outputs: [made[0]]), [DeadCode.self], inputs: ["x": ramp([1, 2, 4, 4])])
+    #expect(graph.nodes[0].outputs.count == (isDropped ? 1 : 2))
+  }
 }

@@ -55,6 +55,10 @@ enum FunctionReader {
     let own = try importedOpsets(
       messages(source.opset_import, source.n_opset_import), label: label)
     let opsets = own.isEmpty ? modelOpsets : own
+    if let opset = own[""], opset > ModelReader.newestOpset {
+      context.warnings.append(
+        "\(label) imports opset \(opset), newer than the \(ModelReader.newestOpset) known here")
+    }
     let defaults = try self.defaults(
       messages(source.attribute_proto, source.n_attribute_proto), label, context)
     let body = try GraphReader(context: context, opsets: opsets, isFunction: true)
