@@ -281,9 +281,35 @@ def shape_cases():
         one_node("Conv", [ints("pads", [(1 << 31) - 1] * 4)], x=(1, 1, 5, 5),
                  y=("a", "b", "c", "d"), initializers=[floats("w", [1, 1, 3, 3], [1.0] * 9)],
                  inputs=["w"]), step="run", inputs={"x": [1, 1, 5, 5]})
+    case("tile_bomb.onnx", "a number repeated a trillion times", "memory",
+         shaped("Tile", [1 << 40]), **run)
+    case("tile_negative.onnx", "a negative number of repetitions", "copies", shaped("Tile", [-1]),
+         **session)
+    case("onehot_depth.onnx", "a one-hot vector of a negative depth", "depth",
+         model(graph([node("OneHot", ["i", "d", "v"], ["y"])], [value("x")],
+                     [value("y", FLOAT, ("a", "b"))],
+                     [int64s("i", [1], [0]), int64s("d", [], [-(1 << 63)]),
+                      floats("v", [2], [0, 1])])), **session)
     zero = tensor("z", INT32, [1], struct.pack("<i", 0))
     case("modulo_zero.onnx", "the remainder of an integer division by zero", "zero",
          one_node("Mod", (), initializers=[zero], inputs=["z"], element_type=INT32), **run)
+
+
+def range_model(start, limit, delta):
+    scalars = [int64s(n, [], [v]) for n, v in (("b", start), ("l", limit), ("d", delta))]
+    return model(
+        graph([node("Range", ["b", "l", "d"], ["y"])], [value("x")],
+              [value("y", INT64, ("n", ))], scalars))
+
+
+def range_cases():
+    run = {"step": "run", "inputs": {"x": [1]}}
+    case("range_bomb.onnx", "eight billion billion numbers in a row", "memory",
+         range_model(0, MAXIMUM, 1), **run)
+    case("range_zero.onnx", "a range that never moves on", "delta", range_model(0, 5, 0),
+         step="session")
+    case("range_wrap.onnx", "a range whose length overflows", "memory",
+         range_model(-(1 << 63), MAXIMUM, 1), **run)
 
 
 def window_cases():
@@ -311,7 +337,7 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
     for make in (wire_cases, tensor_cases, external_cases, graph_cases, operator_cases, shape_cases,
-                 window_cases):
+                 range_cases, window_cases):
         make()
     for entry, content in CASES:
         with open(os.path.join(folder, entry["file"]), "wb") as file:
