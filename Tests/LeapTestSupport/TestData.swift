@@ -39,4 +39,15 @@ package enum TestData {
   package static func arrays(_ path: String) throws -> [String: Tensor] {
     Dictionary(uniqueKeysWithValues: try NPZ.read(path).map { ($0.name, $0.tensor) })
   }
+
+  /// One element of a batch, as a batch of one.
+  package static func slice(_ tensor: Tensor, _ place: Int) throws -> Tensor {
+    let bytes = tensor.byteCount / tensor.shape[0]
+    let shape = Shape([1] + tensor.shape.dimensions.dropFirst())
+    return try Tensor(dataType: tensor.dataType, shape: shape) { target in
+      tensor.withUnsafeBytes {
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[place * bytes..<(place + 1) * bytes]))
+      }
+    }
+  }
 }
