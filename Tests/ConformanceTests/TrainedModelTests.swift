@@ -44,9 +44,8 @@ import Testing
     let pictures = try FileManager.default.contentsOfDirectory(atPath: folder)
       .filter { $0.hasPrefix("n") }
     for picture in pictures {
-      let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(picture)"))
-      let image = try bytes.withUnsafeBytes { try Image(decoding: $0) }
-      let x = try Preprocessing.imagenet.tensor(from: image)
+      let image = try Image(path: "\(folder)/\(picture)")
+      let x = try Preprocessing.imagenet.tensor(from: image, for: input.type)
       let scores = try #require(session.run([input.name: x])[session.outputs[0].name])
       let best = try scores.topK(1)[0].index
       if picture.hasPrefix(classes[best]) { right += 1 }
