@@ -38,6 +38,23 @@ import Testing
     #expect(first["d"]?.shape == [batch, 3, 4, 4])
   }
 
+  /// Parts that are views of values of a lower rank lie in the concat's buffer under strides of their own.
+  @Test func viewsOfAnotherRankMeetInAConcat() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [2, 3])
+    let parts = try ["Neg", "Abs"].map { operation in
+      let part = builder.node(operation, [x], output: "\(operation)-result")
+      let shape = builder.constant("\(operation)-shape", try Tensor([Int64(1), 3, 2, 1]))
+      return builder.node("Reshape", [part, shape], output: "\(operation)-view")
+    }
+    let y = builder.node("Concat", parts, attributes: ["axis": .int(0)], output: "y")
+    let session = try SessionCore(
+      model: builder.model(outputs: [y]), configuration: SessionConfiguration())
+    let result = try session.run(["x": try ramp([2, 3])])["y"]
+    #expect(result?.shape == [2, 3, 2, 1])
+    #expect(result?.elements(as: Float.self) == [0, -1, -2, -3, -4, -5, 0, 1, 2, 3, 4, 5])
+  }
+
   @Test func aShapeThatIsAnInputStartsASecondSegment() throws {
     var builder = ModelBuilder()
     let x = builder.input("x", [2, 6])

@@ -115,7 +115,7 @@ struct Placement: Sendable {
     var copies: [Int] = []
     for (index, part) in parts.enumerated() {
       let target = partPlace(home, settled, parts, index, axis)
-      if places[root[part]] == target { continue }
+      if let place = places[part], samePlace(place, target, part) { continue }
       if refusal(part, parts, settled, axis) == nil {
         place(root[part], at: target)
       } else {
@@ -296,10 +296,11 @@ struct Placement: Sendable {
   }
 
   private mutating func place(_ base: Int, at place: Place) {
-    for value in viewClass(base) {
-      var own = place
-      // A view has a shape, and so strides, of its own; only a place without gaps has views.
-      if value != base { own.layout = .contiguous }
+    let values = viewClass(base)
+    var own = place
+    // Views differ in shape, and so in strides: only a place without gaps has them.
+    if values.count > 1 { own.layout = .contiguous }
+    for value in values {
       places[value] = own
       members[place.buffer].append(value)
     }
