@@ -79,7 +79,7 @@ let package = Package(
     tests("LeapRuntimeTests", ["LeapRuntime"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapTestSupport"]),
     tests("LeapstoneImageTests", ["LeapTestSupport"]),
-    tests("LeapToolsTests", ["LeapTools"]),
+    tests("LeapToolsTests", ["LeapTestSupport"]),
     tests("ConformanceTests", ["LeapTestSupport"]),
   ]
 )

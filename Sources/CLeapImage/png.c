@@ -100,24 +100,22 @@ int leap_png_decode(const uint8_t *bytes, size_t count, leap_image_info info, ui
   return read_png(&s, &info, pixels);
 }
 
-int leap_png_encode(const uint8_t *pixels, leap_image_info info, uint8_t **encoded, size_t *count,
-                    char *message) {
+// Writes into `s`, whose memory the caller owns: a local of the function that calls setjmp would be lost after longjmp.
+static int write_png(sink *s, const uint8_t *pixels, leap_image_info info) {
   static const int types[] = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
                               PNG_COLOR_TYPE_RGB_ALPHA};
-  sink s = {NULL, 0, 0, message};
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, stop, ignore);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, s->message, stop, ignore);
   png_infop header = png ? png_create_info_struct(png) : NULL;
   if (!header) {
     png_destroy_write_struct(&png, NULL);
-    snprintf(message, LEAP_IMAGE_MESSAGE, "out of memory");
+    snprintf(s->message, LEAP_IMAGE_MESSAGE, "out of memory");
     return -1;
   }
   if (setjmp(png_jmpbuf(png))) {
     png_destroy_write_struct(&png, &header);
-    free(s.bytes);
     return -1;
   }
-  png_set_write_fn(png, &s, give, flush);
+  png_set_write_fn(png, s, give, flush);
   png_set_IHDR(png, header, info.width, info.height, 8, types[info.channels - 1],
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, header);
@@ -125,6 +123,16 @@ int leap_png_encode(const uint8_t *pixels, leap_image_info info, uint8_t **encod
     png_write_row(png, pixels + (size_t)y * info.width * info.channels);
   png_write_end(png, NULL);
   png_destroy_write_struct(&png, &header);
+  return 0;
+}
+
+int leap_png_encode(const uint8_t *pixels, leap_image_info info, uint8_t **encoded, size_t *count,
+                    char *message) {
+  sink s = {NULL, 0, 0, message};
+  if (write_png(&s, pixels, info) != 0) {
+    free(s.bytes);
+    return -1;
+  }
   *encoded = s.bytes;
   *count = s.count;
   return 0;

@@ -63,28 +63,41 @@ public struct Mask: Sendable, Equatable {
     return Image(unchecked: pixels, width: width, height: height, channels: 3)
   }
 
-  /// The picture with each class but 0 tinted in its colour; the mask is resized to the picture.
+  /// The picture with each class but 0 tinted in its colour, the rim of each region in the colour alone; the mask is
+  /// resized to the picture.
   ///
-  /// - Parameters:
-  ///   - image: what the mask was found in.
-  ///   - opacity: 0 shows the picture alone, 1 the colours alone.
+  /// - Parameter opacity: 0 shows the picture and the rims, 1 the colours alone.
   public func overlay(on image: Image, opacity: Double = 0.5) -> Image {
     let picture = image.rgb
+    let (columns, rows) = (picture.width, picture.height)
+    let cells = (0..<rows).flatMap { y -> [UInt8] in
+      let row = y * height / rows * width
+      return (0..<columns).map { classes[row + $0 * width / columns] }
+    }
     var pixels = picture.pixels
-    for y in 0..<picture.height {
-      let row = y * height / picture.height * width
-      for x in 0..<picture.width {
-        let cell = Int(classes[row + x * width / picture.width])
-        if cell == 0 { continue }
-        let color = Mask.color(cell)
-        for channel in 0..<3 {
-          let at = 3 * (y * picture.width + x) + channel
-          let mixed = Double(pixels[at]) * (1 - opacity) + Double(color[channel]) * opacity
-          pixels[at] = UInt8(max(0, min(255, mixed.rounded())))
+    for y in 0..<rows {
+      for x in 0..<columns {
+        let at = y * columns + x
+        if cells[at] == 0 { continue }
+        let isRim =
+          x > 0 && cells[at - 1] != cells[at] || x + 1 < columns && cells[at + 1] != cells[at]
+          || y > 0 && cells[at - columns] != cells[at]
+          || y + 1 < rows && cells[at + columns] != cells[at]
+        let share = isRim ? 1 : max(0, min(1, opacity))
+        for (channel, value) in Mask.brightColor(Int(cells[at])).enumerated() {
+          let mixed = Double(pixels[3 * at + channel]) * (1 - share) + Double(value) * share
+          pixels[3 * at + channel] = UInt8(mixed.rounded())
         }
       }
     }
-    return Image(unchecked: pixels, width: picture.width, height: picture.height, channels: 3)
+    return Image(unchecked: pixels, width: columns, height: rows, channels: 3)
+  }
+
+  /// The colour of a class at full brightness, to be seen on a picture.
+  private static func brightColor(_ index: Int) -> [UInt8] {
+    let color = color(index)
+    let largest = Int(color.max() ?? 0)
+    return largest == 0 ? color : color.map { UInt8(Int($0) * 255 / largest) }
   }
 
   /// The colour of a class: black for 0; the bits of its number spread over the three channels, as PASCAL VOC's masks are coloured.

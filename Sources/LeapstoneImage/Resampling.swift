@@ -1,5 +1,5 @@
 // Resampling: Pillow's `Image.resize`, value for value: separable filters widened when shrinking, weights in
-// fixed point, and an 8-bit picture between the horizontal and the vertical pass.
+// fixed point, and an 8-bit picture between the two passes.
 
 #if canImport(Glibc)
   import Glibc
@@ -81,8 +81,12 @@ extension Image {
     try Image.check(width: width, height: height, pixelLimit: Image.defaultPixelLimit)
     if interpolation == .nearest { return nearest(width, height) }
     var result = self
+    // The picture between the passes is clipped to 8 bits, so their order shows. Pillow 13 begins with the columns where
+    // the height shrinks by more than twice as many pixels as the width.
+    let columnsFirst = height < self.height && self.height - height > 2 * (self.width - width)
+    if columnsFirst { result = result.resampledColumns(height, interpolation) }
     if width != self.width { result = result.resampledRows(width, interpolation) }
-    if height != self.height { result = result.resampledColumns(height, interpolation) }
+    if height != result.height { result = result.resampledColumns(height, interpolation) }
     return result
   }
 

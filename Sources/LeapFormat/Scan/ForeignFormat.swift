@@ -43,6 +43,8 @@ enum ForeignFormat {
     (Array("GGUF".utf8), 0, "a GGUF file"),
     ([0xfd, 0x37, 0x7a, 0x58, 0x5a], 0, "an xz archive: unpack it first"),
     ([0x89, 0x48, 0x44, 0x46], 0, "an HDF5 file (Keras): convert it to ONNX"),
+    ([0x89, 0x50, 0x4e, 0x47], 0, "a PNG picture"),
+    ([0xff, 0xd8, 0xff], 0, "a JPEG picture"),
   ]
 
   /// A little-endian length of the header, then the header, which is JSON.

@@ -34,17 +34,13 @@ struct PictureFiles {
 
   /// Writes what was asked for of one picture.
   ///
-  /// - Parameter isSeparable: whether `outputs` are this picture's alone.
   /// - Throws: `ToolError`, `ImageError`, `FileError`, `ArrayFileError`.
-  mutating func write(
-    _ outputs: [NamedTensor], of picture: NamedPicture, isSeparable: Bool
-  ) throws {
-    let wantsSeparate = mask != nil || overlay != nil || arrays != nil || archive != nil
-    guard isSeparable || !wantsSeparate else {
-      throw ToolError(
-        "\(escaped(picture.file)): the outputs have not one row for each picture; use --batch 1")
+  mutating func write(_ parts: [PicturePart], of picture: NamedPicture) throws {
+    if mask != nil || overlay != nil, let scores = parts.first {
+      try writeMask(try own([scores], picture)[0].tensor, picture)
     }
-    try writeMask(outputs, picture)
+    if arrays == nil, archive == nil { return }
+    let outputs = try own(parts, picture)
     if let path = try arrays?.next(picture) { try NPZ.write(outputs, to: path) }
     if archive != nil {
       if names.isEmpty { names = outputs.map(\.name) }
@@ -52,9 +48,19 @@ struct PictureFiles {
     }
   }
 
-  private mutating func writeMask(_ outputs: [NamedTensor], _ picture: NamedPicture) throws {
-    guard mask != nil || overlay != nil, let scores = outputs.first else { return }
-    let classes = try Mask(scores: scores.tensor)
+  private func own(_ parts: [PicturePart], _ picture: NamedPicture) throws -> [NamedTensor] {
+    try parts.map { part in
+      guard part.isOwn else {
+        throw ToolError(
+          "\(escaped(picture.file)): output '\(escaped(part.output.name))' (\(part.output.tensor)) has "
+            + "not one row for each picture; use --batch 1")
+      }
+      return part.output
+    }
+  }
+
+  private mutating func writeMask(_ scores: Tensor, _ picture: NamedPicture) throws {
+    let classes = try Mask(scores: scores)
     if let path = try mask?.next(picture) {
       try FileBytes.write(try classes.image.encodedPNG(), to: path)
     }

@@ -157,41 +157,50 @@ struct PictureRun {
   private mutating func finish(
     _ batch: Batch, _ outcome: Outcome, _ report: (RunRecord) throws -> Void
   ) throws {
+    let size = isBatchFixed ? self.batch : batch.pictures.count
     for (row, picture) in batch.pictures.enumerated() {
-      let outputs = outcome.outputs.map { output in
-        NamedTensor(output.name, own(output.tensor, row: row) ?? output.tensor)
-      }
+      let parts = outcome.outputs.map { PicturePart($0, row: row, of: size) }
       do {
-        let isWhole = self.batch > 1 && outcome.outputs.contains { own($0.tensor, row: row) == nil }
-        try pictureFiles.write(outputs, of: picture, isSeparable: !isWhole)
+        try pictureFiles.write(parts, of: picture)
         try report(
           RunRecord(
             file: picture.file, index: picture.index, milliseconds: outcome.milliseconds,
-            batch: batch.pictures.count, outputs: outputs.map(OutputSummary.init),
-            top: try classes(outputs, isSeparable: !isWhole)))
+            batch: batch.pictures.count, outputs: parts.map { OutputSummary($0.output) },
+            top: try classes(parts)))
       } catch let error as ImageError {
         throw PictureRun.naming([picture], error)
       }
     }
   }
 
-  /// A picture's part of an output; nil where the output has not one row for each picture.
-  private func own(_ tensor: Tensor, row: Int) -> Tensor? {
-    if batch == 1 { return tensor }
-    guard tensor.shape.first == batch || !isBatchFixed else { return nil }
-    return tensor.rows(row..<(row + 1))
-  }
-
-  private func classes(_ outputs: [NamedTensor], isSeparable: Bool) throws -> [Classification]? {
-    guard let scores = outputs.first?.tensor else { return nil }
+  private func classes(_ parts: [PicturePart]) throws -> [Classification]? {
+    guard let part = parts.first else { return nil }
+    let scores = part.output.tensor
     if let count = tool.settings.top {
-      guard isSeparable else {
+      guard part.isOwn else {
         throw ImageError.mismatch("--top: \(scores) has not one row for each picture")
       }
       return try scores.topK(count, labels: labels)
     }
     // Where classes were not asked for, an output that holds none is no error.
-    guard isSeparable, scores.shape.rank >= 1, scores.shape.dimensions.last != 1 else { return nil }
+    guard part.isOwn, scores.shape.rank >= 1, scores.shape.dimensions.last != 1 else { return nil }
     return try? scores.topK(RunTool.defaultTop, labels: labels)
+  }
+}
+
+/// What of an output belongs to one picture of a batch.
+struct PicturePart: Sendable {
+  let output: NamedTensor
+  /// Whether it is that picture's alone; otherwise the output has not one row for each picture.
+  let isOwn: Bool
+
+  /// - Parameters:
+  ///   - row: the picture's place in the batch.
+  ///   - size: how many pictures the run had.
+  init(_ output: NamedTensor, row: Int, of size: Int) {
+    let isWhole = size == 1
+    let rows = output.tensor.shape.first == size ? output.tensor.rows(row..<(row + 1)) : nil
+    self.output = NamedTensor(output.name, isWhole ? output.tensor : rows ?? output.tensor)
+    isOwn = isWhole || rows != nil
   }
 }
