@@ -14,6 +14,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     Pooling.self,
     Progressions.self,
     Reductions.self,
+    Resizing.self,
     Selection.self,
     Shapes.self,
     UnaryMath.self,

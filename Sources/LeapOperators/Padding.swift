@@ -125,24 +125,11 @@ package struct Pad: Operator {
     }
     let axes = hasAxes ? request.values[3]?.integers : nil
     if hasAxes, axes == nil { throw OperatorError("axes must be integers that are known") }
-    let constant = try attributes.map { try Pad.scalar($0.constant, input.dataType) }
+    let constant = try ElementBytes(attributes?.constant ?? 0, as: input.dataType)
     return [
       try PaddedCopy.candidate(
         request, pads: try pads(rank: input.shape.rank, given, axes: axes, none: 0), mode: mode,
         constant: constant, constantInput: 2)
     ]
-  }
-
-  /// A number as one element of a float type.
-  private static func scalar(_ value: Float, _ type: DataType) throws -> Tensor {
-    switch type {
-    case .float32: return try Tensor(scalar: value)
-    case .float64: return try Tensor(scalar: Double(value))
-    case .float16, .bfloat16:
-      return try Tensor(dataType: type, shape: []) { bytes in
-        withUnsafePointer(to: value) { ElementCodec.encode(type, $0, count: 1, to: bytes) }
-      }
-    default: throw OperatorError("input 0 is \(type); expected a float type before opset 11")
-    }
   }
 }

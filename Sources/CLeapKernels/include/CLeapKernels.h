@@ -14,4 +14,5 @@
 #include "leap_processor.h"
 #include "leap_progression.h"
 #include "leap_reduction.h"
+#include "leap_resize.h"
 #include "leap_softmax.h"

@@ -15,12 +15,12 @@ package enum PaddedCopy {
   /// - Parameters:
   ///   - pads: for each axis the places before and after; negative ones crop.
   ///   - mode: what stands in the new places.
-  ///   - constant: the element for mode constant where input `constantInput` is not given; zero bytes where nil.
+  ///   - constant: the element for mode constant where input `constantInput` is not given.
   ///   - constantInput: the input that holds that element, read when the kernel runs.
   /// - Throws: `OperatorError` for pads that do not go with the shapes, or a type of no whole bytes.
   package static func candidate(
     _ request: KernelRequest, pads: [(before: Int, after: Int)], mode: PaddingMode,
-    constant: Tensor?, constantInput: Int
+    constant: ElementBytes, constantInput: Int
   ) throws -> KernelCandidate {
     guard let source = request.inputs.first ?? nil, let target = request.outputs.first ?? nil else {
       throw OperatorError("input 0 and output 0 are required")
@@ -48,28 +48,10 @@ package enum PaddedCopy {
     ) { settled in
       let walk = PaddingWalk(
         axes, try Movement.strides(settled.inputs[0]), try Movement.strides(settled.outputs[0]))
-      let element = Constant(constant, width)
       return walk.kernel(width, blockBytes: blockBytes) { invocation, body in
         if let given = invocation.optionalInput(constantInput) { return body(given) }
-        element.withBytes(body)
+        constant.withBytes(body)
       }
-    }
-  }
-
-  /// The element of the padding, as bytes.
-  private struct Constant: Sendable {
-    private let bytes: SIMD16<UInt8>
-
-    init(_ tensor: Tensor?, _ width: Int) {
-      var bytes = SIMD16<UInt8>(repeating: 0)
-      tensor?.withUnsafeBytes { source in
-        for index in 0..<min(width, source.count) { bytes[index] = source[index] }
-      }
-      self.bytes = bytes
-    }
-
-    func withBytes(_ body: (UnsafeRawPointer) -> Void) {
-      withUnsafeBytes(of: bytes) { if let base = $0.baseAddress { body(base) } }
     }
   }
 }
