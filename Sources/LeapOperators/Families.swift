@@ -17,6 +17,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     Resizing.self,
     Selection.self,
     Shapes.self,
+    SpaceDepth.self,
     UnaryMath.self,
   ]
 }

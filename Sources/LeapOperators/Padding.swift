@@ -5,7 +5,7 @@ import LeapKernels
 import LeapTensors
 
 package enum Padding: OperatorFamily {
-  package static var operators: [any Operator.Type] { [Pad.self] }
+  package static var operators: [any Operator.Type] { [Pad.self, CenterCropPad.self] }
 }
 
 /// Pad, ONNX opsets 1 to 25: attributes to 10 (`paddings` in 1), inputs from 11 on, `axes` from 18, mode wrap from 19.
@@ -45,19 +45,15 @@ package struct Pad: Operator {
   private func pads<Extent>(
     rank: Int, _ pads: [Extent], axes: [Int]?, none: Extent
   ) throws -> [(before: Extent, after: Extent)] {
-    let axes = axes ?? Array(0..<rank)
-    guard pads.count == 2 * axes.count else {
+    let places = try distinctAxes(axes, rank: rank)
+    guard pads.count == 2 * places.count else {
       throw OperatorError(
-        "pads has \(pads.count) elements; expected \(2 * axes.count), two for each of"
-          + " \(axes.count) axes")
+        "pads has \(pads.count) elements; expected \(2 * places.count), two for each of"
+          + " \(places.count) axes")
     }
     var result = [(before: Extent, after: Extent)](repeating: (none, none), count: rank)
-    var seen: Set<Int> = []
-    for (index, axis) in axes.enumerated() {
-      guard rank > 0 else { throw OperatorError("a scalar has no axis \(axis)") }
-      let place = try normalizedAxis(axis, rank: rank)
-      guard seen.insert(place).inserted else { throw OperatorError("axis \(axis) is given twice") }
-      result[place] = (pads[index], pads[axes.count + index])
+    for (index, place) in places.enumerated() {
+      result[place] = (pads[index], pads[places.count + index])
     }
     return result
   }
@@ -130,6 +126,55 @@ package struct Pad: Operator {
       try PaddedCopy.candidate(
         request, pads: try pads(rank: input.shape.rank, given, axes: axes, none: 0), mode: mode,
         constant: constant, constantInput: 2)
+    ]
+  }
+}
+
+/// CenterCropPad, ONNX opset 18: crops or pads with zeros, around the centre. An odd place is cropped from, or added to, the end.
+package struct CenterCropPad: Operator {
+  package static var declarations: [OperatorDeclaration] {
+    [OperatorDeclaration("CenterCropPad", opsets: 18...OperatorTable.latestOpset)]
+  }
+  private let axes: [Int]?
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(2...2)
+    axes = try node.ints("axes")
+  }
+
+  package var valueInputs: [Int] { [1] }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0)
+    guard var shape = context.shape(0) else { return context.setOutput(0, type, nil) }
+    let places = try distinctAxes(axes, rank: shape.count)
+    if let target = context.dimensions(1) {
+      guard target.count == places.count else {
+        throw OperatorError(
+          "shape has \(target.count) elements; expected \(places.count), one for each axis")
+      }
+      if let extent = target.compactMap(\.value).first(where: { $0 < 0 }) {
+        throw OperatorError("shape \(describe(target)) has the extent \(extent)")
+      }
+      for (place, extent) in zip(places, target) { shape[place] = extent }
+    } else {
+      for place in places { shape[place] = .unknown }
+    }
+    context.setOutput(0, type, shape)
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let input = try request.requiredInput(0)
+    let output = try request.requiredOutput(0)
+    let pads = zip(input.shape, output.shape).map { source, target in
+      // Rounded towards zero: what is left over goes to the end.
+      let before = (target - source) / 2
+      return (before: before, after: target - source - before)
+    }
+    return [
+      try PaddedCopy.candidate(
+        request, pads: pads, mode: .constant,
+        constant: try ElementBytes(0, as: input.dataType), constantInput: request.inputs.count)
     ]
   }
 }

@@ -111,7 +111,7 @@ package struct Resize: Operator {
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
-    let places = try places(rank: shape.count)
+    let places = try distinctAxes(axes, rank: shape.count)
     let known = context
     let goal = try goal(tensor: { known.tensor($0) }, dimensions: { known.dimensions($0) })
     guard let goal else {
@@ -120,18 +120,6 @@ package struct Resize: Operator {
       return context.setOutput(0, type, unknown)
     }
     context.setOutput(0, type, try extents(shape, places, goal).map(\.extent))
-  }
-
-  /// The axes that are resized.
-  private func places(rank: Int) throws -> [Int] {
-    guard let axes else { return Array(0..<rank) }
-    var seen: Set<Int> = []
-    return try axes.map { axis in
-      guard rank > 0 else { throw OperatorError("a scalar has no axis \(axis)") }
-      let place = try normalizedAxis(axis, rank: rank)
-      guard seen.insert(place).inserted else { throw OperatorError("axis \(axis) is given twice") }
-      return place
-    }
   }
 
   /// What the inputs or attributes ask for; nil where that is not known yet.
@@ -252,7 +240,7 @@ package struct Resize: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let input = try request.requiredInput(0)
     let output = try request.requiredOutput(0)
-    let places = try places(rank: input.shape.rank)
+    let places = try distinctAxes(axes, rank: input.shape.rank)
     let goal = try goal(
       tensor: { request.values[$0] },
       dimensions: { request.values[$0]?.integers.map { $0.map(Dimension.fixed) } })

@@ -66,6 +66,20 @@ import Testing
     expectClose(try second.run([Tensor([7.0])])[0], [7, 3])
   }
 
+  @Test func cropsAndPadsAroundTheCentre() throws {
+    let data = try Tensor((1...15).map { Float($0) }, shape: [3, 5])
+    let node = OperatorHarness("CenterCropPad")
+    expectClose(
+      try node.run([data, Tensor([Int64(4), 2])])[0], [2, 3, 7, 8, 12, 13, 0, 0], shape: [4, 2])
+    let columns = OperatorHarness("CenterCropPad", attributes: ["axes": .ints([-1])])
+    expectClose(
+      try columns.run([data, Tensor([Int64(8)])])[0],
+      [0, 1, 2, 3, 4, 5, 0, 0, 0, 6, 7, 8, 9, 10, 0, 0, 0, 11, 12, 13, 14, 15, 0, 0],
+      shape: [3, 8])
+    #expect(throws: OperatorError.self) { try node.run([data, Tensor([Int64(4), -2])]) }
+    #expect(throws: OperatorError.self) { try node.run([data, Tensor([Int64(4)])]) }
+  }
+
   @Test func keepsSymbols() throws {
     let inputs = [
       InferredValue(.tensor(.float32, shape: [.symbol("N"), .symbol("W")])),
@@ -115,16 +129,16 @@ import Testing
         }
       }
     }
+    // The second axis is cropped by one in front.
+    let first = (0..<padded[0]).map { source($0 - 2, 5, mode) }
+    let second = (0..<padded[1]).map { source($0, 119, mode).map { $0 + 1 } }
+    let third = (0..<padded[2]).map { source($0 - 1, 130, mode) }
     var wrong = 0
     for a in 0..<padded[0] {
       for b in 0..<padded[1] {
         for c in 0..<padded[2] {
-          // The second axis is cropped by one in front.
-          let places = [
-            source(a - 2, 5, mode), source(b, 119, mode).map { $0 + 1 }, source(c - 1, 130, mode),
-          ]
           var expected = 0
-          if let x = places[0], let y = places[1], let z = places[2] {
+          if let x = first[a], let y = second[b], let z = third[c] {
             expected = x * (120 * 140 + 7) + y * 140 + z
           }
           if result[(a * 123 + b) * 264 + c * 2] != Int32(expected) { wrong += 1 }

@@ -127,6 +127,19 @@ package func normalizedAxis(_ axis: Int, rank: Int, name: String = "axis") throw
   return axis < 0 ? axis + rank : axis
 }
 
+/// Turns axes, of which none may be given twice, into indices; nil stands for all. Throws `OperatorError` where one is out of
+/// range or repeated.
+package func distinctAxes(_ axes: [Int]?, rank: Int) throws -> [Int] {
+  guard let axes else { return Array(0..<rank) }
+  var seen: Set<Int> = []
+  return try axes.map { axis in
+    guard rank > 0 else { throw OperatorError("a scalar has no axis \(axis)") }
+    let place = try normalizedAxis(axis, rank: rank)
+    guard seen.insert(place).inserted else { throw OperatorError("axis \(axis) is given twice") }
+    return place
+  }
+}
+
 /// The shape of an elementwise result of symbolic shapes, by ONNX's multidirectional broadcasting. Throws
 /// `OperatorError` where known extents do not go together.
 package func broadcast(_ left: [Dimension], _ right: [Dimension]) throws -> [Dimension] {
