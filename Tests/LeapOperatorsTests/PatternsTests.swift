@@ -39,19 +39,34 @@ import Testing
     #expect(inferred[0]?.type.shape == [batch * 3, 4])
   }
 
-  @Test(
-    arguments: [
-      (1, 0, [1.0, 2, 3, 0, 5, 6]), (0, 0, [1, 0, 0, 4, 5, 0]), (1, 1, [0, 2, 3, 0, 0, 6]),
-      (0, 1, [1, 2, 0, 4, 5, 6]), (1, -1, [1, 2, 3, 4, 5, 6]), (0, -1, [0, 0, 0, 4, 0, 0]),
-      (1, .max, [0, 0, 0, 0, 0, 0]), (0, .max, [1, 2, 3, 4, 5, 6]),
-      (1, .min, [1, 2, 3, 4, 5, 6]), (0, .min, [0, 0, 0, 0, 0, 0]),
-    ] as [(Int, Int64, [Double])])
-  func triangles(_ upper: Int, _ diagonal: Int64, _ wanted: [Double]) throws {
-    let harness = OperatorHarness("Trilu", attributes: ["upper": .int(Int64(upper))])
+  /// A triangle of the matrix 1 2 3 / 4 5 6.
+  struct Triangle: Sendable {
+    let upper: Int64
+    let diagonal: Int64
+    let wanted: [Double]
+  }
+
+  static let triangles = [
+    Triangle(upper: 1, diagonal: 0, wanted: [1, 2, 3, 0, 5, 6]),
+    Triangle(upper: 0, diagonal: 0, wanted: [1, 0, 0, 4, 5, 0]),
+    Triangle(upper: 1, diagonal: 1, wanted: [0, 2, 3, 0, 0, 6]),
+    Triangle(upper: 0, diagonal: 1, wanted: [1, 2, 0, 4, 5, 6]),
+    Triangle(upper: 1, diagonal: -1, wanted: [1, 2, 3, 4, 5, 6]),
+    Triangle(upper: 0, diagonal: -1, wanted: [0, 0, 0, 4, 0, 0]),
+    Triangle(upper: 1, diagonal: .max, wanted: [0, 0, 0, 0, 0, 0]),
+    Triangle(upper: 0, diagonal: .max, wanted: [1, 2, 3, 4, 5, 6]),
+    Triangle(upper: 1, diagonal: .min, wanted: [1, 2, 3, 4, 5, 6]),
+    Triangle(upper: 0, diagonal: .min, wanted: [0, 0, 0, 0, 0, 0]),
+  ]
+
+  @Test(arguments: triangles)
+  func trianglesKeepOneSide(triangle: Triangle) throws {
+    let harness = OperatorHarness("Trilu", attributes: ["upper": .int(triangle.upper)])
+    let diagonal = try Tensor(scalar: triangle.diagonal)
     expectClose(
-      try harness.run([counting([2, 3]), Tensor(scalar: diagonal)])[0], wanted, shape: [2, 3])
-    let pair = try Tensor((0..<2).flatMap { _ in (1...6).map { Int64($0) } }, shape: [2, 2, 3])
-    expectClose(try harness.run([pair, Tensor(scalar: diagonal)])[0], wanted + wanted)
+      try harness.run([counting([2, 3]), diagonal])[0], triangle.wanted, shape: [2, 3])
+    let pair = try Tensor([Int64](arrayLiteral: 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6), shape: [2, 2, 3])
+    expectClose(try harness.run([pair, diagonal])[0], triangle.wanted + triangle.wanted)
   }
 
   @Test(

@@ -50,12 +50,10 @@ package enum PatternKernels {
       let cut = max(0, min(edge, columns)) * width
       let source = invocation.input(0) + row * bytes
       let target = invocation.output(0) + row * bytes
-      let kept = upper ? cut..<bytes : 0..<cut
-      let cleared = upper ? 0..<cut : cut..<bytes
-      (target + kept.lowerBound).copyMemory(
-        from: source + kept.lowerBound, byteCount: kept.count)
-      (target + cleared.lowerBound).initializeMemory(
-        as: UInt8.self, repeating: 0, count: cleared.count)
+      let (kept, cleared) = upper ? (cut, 0) : (0, cut)
+      let length = upper ? bytes - cut : cut
+      (target + kept).copyMemory(from: source + kept, byteCount: length)
+      (target + cleared).initializeMemory(as: UInt8.self, repeating: 0, count: bytes - length)
     }
   }
 
