@@ -1,4 +1,5 @@
 // elementwise_unary.c: functions of one element.
+#include "instruction_sets.h"
 #include "elementwise_types.h"
 
 #define UNARY_PARAMETERS                                                                          \
@@ -9,8 +10,8 @@
   case NAME: LEAP_UNARY_LOOP(T, T, EXPR)
 
 // T: the type; S: the suffix of leap_math.h; L: that of libm.
-#define FLOATING_FUNCTIONS(T, S, L)                                                           \
-  static enum leap_status unary_##S(UNARY_PARAMETERS) {                                       \
+#define FLOATING_FUNCTIONS(NAME, TARGET, T, S, L)                                             \
+  TARGET static enum leap_status NAME(UNARY_PARAMETERS) {                                       \
     const T a = (T)parameter_a, b = (T)parameter_b;                                           \
     switch (function) {                                                                       \
       CASE(LEAP_ABS, T, fabs##L(v));                                                          \
@@ -61,8 +62,24 @@
     }                                                                                         \
   }
 
-FLOATING_FUNCTIONS(float, f, f)
-FLOATING_FUNCTIONS(double, d, )
+#define FLOATS(ISA, TARGET)                              \
+  FLOATING_FUNCTIONS(unary_f_##ISA, TARGET, float, f, f) \
+  FLOATING_FUNCTIONS(unary_d_##ISA, TARGET, double, d, )
+FLOATS(portable, )
+#if defined(__x86_64__)
+FLOATS(avx2, LEAP_TARGET_AVX2)
+FLOATS(avx512, LEAP_TARGET_AVX512)
+#elif defined(__aarch64__)
+FLOATS(neon, )
+#endif
+
+static enum leap_status unary_f(UNARY_PARAMETERS) {
+  LEAP_RETURN(leap_isa_preferred(), unary_f, function, x, sx, y, sy, count, parameter_a, parameter_b)
+}
+
+static enum leap_status unary_d(UNARY_PARAMETERS) {
+  LEAP_RETURN(leap_isa_preferred(), unary_d, function, x, sx, y, sy, count, parameter_a, parameter_b)
+}
 
 // U: the unsigned type in which arithmetic wraps.
 #define INTEGER_FUNCTIONS(T, U)                                                    \

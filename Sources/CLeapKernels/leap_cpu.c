@@ -2,6 +2,10 @@
 // used, by XGETBV.
 #include "leap_cpu.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <stdint.h>
@@ -66,3 +70,29 @@ int leap_cpu_has_vnni(void) { return 0; }
 int leap_cpu_has_bf16(void) { return 0; }
 
 #endif
+
+static leap_isa read_preferred(void) {
+  static const struct {
+    const char *name;
+    leap_isa isa;
+  } sets[] = {{"avx512", LEAP_ISA_AVX512},
+              {"avx2", LEAP_ISA_AVX2},
+              {"neon", LEAP_ISA_NEON},
+              {"portable", LEAP_ISA_PORTABLE}};
+  const char *wanted = getenv("LEAPSTONE_ISA");
+  for (int i = 0; wanted && i < 4; i++)
+    if (!strcmp(wanted, sets[i].name) && leap_isa_available(sets[i].isa)) return sets[i].isa;
+  for (int i = 0; i < 4; i++)
+    if (leap_isa_available(sets[i].isa)) return sets[i].isa;
+  return LEAP_ISA_PORTABLE;
+}
+
+leap_isa leap_isa_preferred(void) {
+  static _Atomic int known = -1;
+  int isa = atomic_load_explicit(&known, memory_order_relaxed);
+  if (isa < 0) {
+    isa = (int)read_preferred();
+    atomic_store_explicit(&known, isa, memory_order_relaxed);
+  }
+  return (leap_isa)isa;
+}

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "instruction_sets.h"
 #include "elementwise_types.h"
 
 #define FOR_EACH(EXPRESSION)                                  \
@@ -58,9 +59,9 @@
   case LEAP_STAGE_SILU: FOR_EACH(leap_swish##S(x, 1));
 
 // One row through one stage, then the tile.
-#define EPILOGUE(NAME, TYPE, PARAMETER, STAGES)                                                   \
-  static void NAME##_row(const leap_stage *stage, ptrdiff_t row, const TYPE *from, TYPE *to,      \
-                         ptrdiff_t columns) {                                                     \
+#define EPILOGUE(NAME, TARGET, TYPE, PARAMETER, STAGES)                                           \
+  TARGET static void NAME##_row(const leap_stage *stage, ptrdiff_t row, const TYPE *from, TYPE *to, \
+                                ptrdiff_t columns) {                                              \
     typedef TYPE T;                                                                               \
     const T a = (T)(PARAMETER)stage->a, b = (T)(PARAMETER)stage->b;                               \
     const T *operand = (const T *)stage->operand + (stage->operand ? row * stage->row_stride : 0); \
@@ -70,9 +71,9 @@
       default: break;                                                                             \
     }                                                                                             \
   }                                                                                               \
-  void NAME(const leap_stage *stages, ptrdiff_t count, TYPE *source,                              \
-            ptrdiff_t source_stride, TYPE *destination, ptrdiff_t destination_stride,             \
-            ptrdiff_t rows, ptrdiff_t columns) {                                                  \
+  static void NAME(const leap_stage *stages, ptrdiff_t count, TYPE *source,                       \
+                   ptrdiff_t source_stride, TYPE *destination, ptrdiff_t destination_stride,      \
+                   ptrdiff_t rows, ptrdiff_t columns) {                                           \
     for (ptrdiff_t row = 0; row < rows; row++) {                                                  \
       TYPE *from = source + row * source_stride;                                                  \
       TYPE *to = destination + row * destination_stride;                                          \
@@ -83,7 +84,41 @@
     }                                                                                             \
   }
 
-EPILOGUE(leap_f32_epilogue, float, double, LINEAR_STAGES FLOAT_STAGES(f))
-EPILOGUE(leap_f64_epilogue, double, double, LINEAR_STAGES FLOAT_STAGES(d))
-EPILOGUE(leap_u32_epilogue, uint32_t, int64_t, LINEAR_STAGES)
-EPILOGUE(leap_u64_epilogue, uint64_t, int64_t, LINEAR_STAGES)
+#define FLOATS(ISA, TARGET)                                                                    \
+  EPILOGUE(f32_epilogue_##ISA, TARGET, float, double, LINEAR_STAGES FLOAT_STAGES(f))           \
+  EPILOGUE(f64_epilogue_##ISA, TARGET, double, double, LINEAR_STAGES FLOAT_STAGES(d))
+FLOATS(portable, )
+#if defined(__x86_64__)
+FLOATS(avx2, LEAP_TARGET_AVX2)
+FLOATS(avx512, LEAP_TARGET_AVX512)
+#elif defined(__aarch64__)
+FLOATS(neon, )
+#endif
+EPILOGUE(u32_epilogue, , uint32_t, int64_t, LINEAR_STAGES)
+EPILOGUE(u64_epilogue, , uint64_t, int64_t, LINEAR_STAGES)
+
+void leap_f32_epilogue(leap_isa isa, const leap_stage *stages, ptrdiff_t count, float *source,
+                       ptrdiff_t source_stride, float *destination, ptrdiff_t destination_stride,
+                       ptrdiff_t rows, ptrdiff_t columns) {
+  LEAP_CALL(isa, f32_epilogue, stages, count, source, source_stride, destination,
+            destination_stride, rows, columns)
+}
+
+void leap_f64_epilogue(leap_isa isa, const leap_stage *stages, ptrdiff_t count, double *source,
+                       ptrdiff_t source_stride, double *destination, ptrdiff_t destination_stride,
+                       ptrdiff_t rows, ptrdiff_t columns) {
+  LEAP_CALL(isa, f64_epilogue, stages, count, source, source_stride, destination,
+            destination_stride, rows, columns)
+}
+
+void leap_u32_epilogue(const leap_stage *stages, ptrdiff_t count, uint32_t *source,
+                       ptrdiff_t source_stride, uint32_t *destination,
+                       ptrdiff_t destination_stride, ptrdiff_t rows, ptrdiff_t columns) {
+  u32_epilogue(stages, count, source, source_stride, destination, destination_stride, rows, columns);
+}
+
+void leap_u64_epilogue(const leap_stage *stages, ptrdiff_t count, uint64_t *source,
+                       ptrdiff_t source_stride, uint64_t *destination,
+                       ptrdiff_t destination_stride, ptrdiff_t rows, ptrdiff_t columns) {
+  u64_epilogue(stages, count, source, source_stride, destination, destination_stride, rows, columns);
+}

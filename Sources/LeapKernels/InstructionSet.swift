@@ -25,6 +25,9 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Channels of a group in blocked layouts: the lanes of a vector.
+  package var blockWidth: Int { leap_blocked_kernel_for(cValue).width }
+
   /// Those that this processor and this system offer, the preferred one first. `portable` is always among them.
   package static let available = allCases.filter { leap_isa_available($0.cValue) != 0 }
 

@@ -176,12 +176,10 @@ package struct BinaryOperator: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     _ = try kernel(request)
-    return [
-      KernelCandidate(
-        name: "elementwise", inputs: [.plain, .plain], outputs: [.plain],
-        inPlace: inPlacePairs(request), cost: elementwiseCost(request, operations: 1),
-        bind: kernel)
-    ]
+    return KernelCandidate(
+      name: "elementwise", inputs: [.plain, .plain], outputs: [.plain],
+      inPlace: inPlacePairs(request), cost: elementwiseCost(request, operations: 1), bind: kernel
+    ).inAnyLayout(request)
   }
 
   private func kernel(_ request: KernelRequest) throws -> Kernel {
@@ -269,12 +267,11 @@ package struct VariadicOperator: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     _ = try kernel(request)
     // Later inputs are read after the output was first written, so only the first two may lie under it.
-    return [
-      KernelCandidate(
-        name: "elementwise", inputs: request.inputs.map { _ in .plain }, outputs: [.plain],
-        inPlace: inPlacePairs(request, inputs: 0..<min(2, request.inputs.count)),
-        cost: elementwiseCost(request, operations: Double(request.inputs.count)), bind: kernel)
-    ]
+    return KernelCandidate(
+      name: "elementwise", inputs: request.inputs.map { _ in .plain }, outputs: [.plain],
+      inPlace: inPlacePairs(request, inputs: 0..<min(2, request.inputs.count)),
+      cost: elementwiseCost(request, operations: Double(request.inputs.count)), bind: kernel
+    ).inAnyLayout(request)
   }
 
   private func kernel(_ request: KernelRequest) throws -> Kernel {

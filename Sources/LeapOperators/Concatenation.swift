@@ -66,6 +66,7 @@ package struct Concat: ConcatOperator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let axis = try concatAxis(rank: request.outputs[0]?.shape.rank ?? 0)
+    let blocked = axis == 1 ? BlockedConcat.candidate(request).map { [$0] } ?? [] : []
     return [
       try Movement.candidate(request, reading: Set(request.inputs.indices)) { settled in
         let target = try Movement.strides(settled.outputs[0])
@@ -84,7 +85,7 @@ package struct Concat: ConcatOperator {
         }
         return boxes
       }
-    ]
+    ] + blocked
   }
 }
 

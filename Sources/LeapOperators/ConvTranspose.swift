@@ -113,10 +113,9 @@ package struct ConvTranspose: EpilogueOperator {
         try cutBegin(
           input: input[$0], output: output[$0], kernel: kernel[$0], axis: $0, resolved)
       })
-    return [
-      plainCandidate("col2im", geometry, request, speed: 30) {
-        try TransposedConvolution.kernel(geometry, $0)
-      }
-    ]
+    let plain = plainCandidate("col2im", geometry, request, speed: 25) {
+      try TransposedConvolution.kernel(geometry, $0)
+    }
+    return [plain] + BlockedTransposed.candidates(geometry, request)
   }
 }

@@ -57,18 +57,24 @@ package struct Conv: EpilogueOperator {
         attributes.padBegin(
           input: input[$0], output: output[$0], kernel: kernel[$0], axis: $0, resolved)
       })
+    let blocked =
+      DepthwiseConvolution.applies(to: geometry)
+      ? BlockedDepthwise.candidates(geometry, request)
+      : BlockedConvolution.candidates(geometry, request)
+    return [plainCandidate(geometry, request)] + blocked
+  }
+
+  private func plainCandidate(
+    _ geometry: ConvolutionGeometry, _ request: KernelRequest
+  ) -> KernelCandidate {
     if DepthwiseConvolution.applies(to: geometry) {
-      return [
-        plainCandidate("depthwise", geometry, request, speed: 4) {
-          try DepthwiseConvolution.kernel(geometry, $0)
-        }
-      ]
-    }
-    return [
-      plainCandidate("im2col", geometry, request, speed: 60) {
-        try Im2colConvolution.kernel(geometry, $0)
+      return LeapOperators.plainCandidate("depthwise-planes", geometry, request, speed: 3) {
+        try DepthwiseConvolution.kernel(geometry, $0)
       }
-    ]
+    }
+    return LeapOperators.plainCandidate("im2col", geometry, request, speed: 50) {
+      try Im2colConvolution.kernel(geometry, $0)
+    }
   }
 }
 

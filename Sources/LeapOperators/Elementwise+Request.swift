@@ -5,22 +5,6 @@ import LeapKernels
 import LeapTensors
 
 extension KernelRequest {
-  /// An input that the operator cannot do without.
-  func requiredInput(_ index: Int) throws -> Operand {
-    guard index < inputs.count, let operand = inputs[index] else {
-      throw OperatorError("input \(index) is required")
-    }
-    return operand
-  }
-
-  /// An output that the operator cannot do without.
-  func requiredOutput(_ index: Int) throws -> Operand {
-    guard index < outputs.count, let operand = outputs[index] else {
-      throw OperatorError("output \(index) is required")
-    }
-    return operand
-  }
-
   /// The operands of an operator of one input and one output.
   func onlyInputAndOutput() throws -> (Operand, Operand) {
     (try requiredInput(0), try requiredOutput(0))

@@ -42,10 +42,8 @@ package struct GlobalPool: Operator {
     let (x, _) = try request.onlyInputAndOutput()
     switch function {
     case .reduction(let function):
-      return [
-        try reductionCandidate(
-          function, request, axes: x.shape.indices.map { $0 >= 2 }, keepsDimensions: true)
-      ]
+      return try reductionCandidates(
+        function, request, axes: x.shape.indices.map { $0 >= 2 }, keepsDimensions: true)
     case .power(let exponent):
       return [
         try WindowPooling.candidate(

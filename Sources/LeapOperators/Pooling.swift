@@ -79,7 +79,10 @@ package struct MaxPool: Operator {
         try WindowPooling.maxWithIndices(geometry, columnMajor: isColumnMajor, request)
       ]
     }
-    return [try WindowPooling.candidate(.max, geometry, request)]
+    return [
+      try WindowPooling.candidate(.max, geometry, request),
+      BlockedPooling.candidate(.max, geometry, request),
+    ].compactMap { $0 }
   }
 }
 
@@ -103,9 +106,11 @@ package struct AveragePool: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let (x, y) = try request.onlyInputAndOutput()
     let geometry = try windows.geometry(x.shape, y.shape)
+    let kind = PoolingKind.average(countsPadding: countsPadding)
     return [
-      try WindowPooling.candidate(.average(countsPadding: countsPadding), geometry, request)
-    ]
+      try WindowPooling.candidate(kind, geometry, request),
+      BlockedPooling.candidate(kind, geometry, request),
+    ].compactMap { $0 }
   }
 }
 

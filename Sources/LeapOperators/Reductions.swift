@@ -105,23 +105,21 @@ package struct ReductionOperator: Operator {
     guard let axes = attributeAxes ?? request.values[1]?.integers else {
       throw OperatorError("the axes must be known before the reduction is planned")
     }
-    return [
-      try reductionCandidate(
-        function, request, axes: try mask(axes, rank: input.shape.rank),
-        keepsDimensions: keepsDimensions)
-    ]
+    return try reductionCandidates(
+      function, request, axes: try mask(axes, rank: input.shape.rank),
+      keepsDimensions: keepsDimensions)
   }
 }
 
-/// The candidate that reduces input 0 into output 0.
+/// The candidates that reduce input 0 into output 0.
 ///
 /// - Parameters:
 ///   - axes: for each axis of the input, whether it is reduced.
 ///   - keepsDimensions: whether the output has extents of 1 for them.
 /// - Throws: `OperatorError` for a type that the function does not take.
-func reductionCandidate(
+func reductionCandidates(
   _ function: ReductionFunction, _ request: KernelRequest, axes: [Bool], keepsDimensions: Bool
-) throws -> KernelCandidate {
+) throws -> [KernelCandidate] {
   let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
     let (input, output) = try request.onlyInputAndOutput()
     return try ReductionKernel(
@@ -131,7 +129,9 @@ func reductionCandidate(
   _ = try bind(request)
   let (input, _) = try request.onlyInputAndOutput()
   let layouts = ReductionKernel.requirements(axes: axes, keepsDimensions: keepsDimensions)
-  return KernelCandidate(
+  let isOfPixels = axes.enumerated().allSatisfy { $0.element == ($0.offset >= 2) }
+  let blocked = function == .mean && isOfPixels ? BlockedPooling.mean(request) : nil
+  let plain = KernelCandidate(
     name: "reduction",
     inputs: request.inputs.indices.map { $0 == 0 ? layouts.input : .planned },
     outputs: [layouts.output],
@@ -139,4 +139,5 @@ func reductionCandidate(
       operations: Double(input.shape.elementCount), bytes: Double(input.byteCount),
       operationsPerNanosecond: 2),
     bind: bind)
+  return [plain] + (blocked.map { [$0] } ?? [])
 }

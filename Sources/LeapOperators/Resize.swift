@@ -263,8 +263,9 @@ package struct Resize: Operator {
     }
     return [
       try ResizeKernel.candidate(
-        request, axes: resized, interpolation: interpolation, extrapolation: extrapolation)
-    ]
+        request, axes: resized, interpolation: interpolation, extrapolation: extrapolation),
+      try BlockedResize.candidate(request, axes: resized, interpolation: interpolation),
+    ].compactMap { $0 }
   }
 
   /// The region's starts and ends, where the mode asks for one.

@@ -113,15 +113,13 @@ package struct UnaryOperator: Operator {
     let (a, b) = (Double(parameters.0), Double(parameters.1))
     let function = function
     _ = try ElementwiseKernels.unary(function, a: a, b: b, input: input, output: output)
-    return [
-      KernelCandidate(
-        name: "elementwise", inputs: [.plain], outputs: [.plain],
-        inPlace: inPlacePairs(request), cost: elementwiseCost(request, operations: 8)
-      ) { request in
-        let (input, output) = try request.onlyInputAndOutput()
-        return try ElementwiseKernels.unary(function, a: a, b: b, input: input, output: output)
-      }
-    ]
+    return KernelCandidate(
+      name: "elementwise", inputs: [.plain], outputs: [.plain],
+      inPlace: inPlacePairs(request), cost: elementwiseCost(request, operations: 8)
+    ) { request in
+      let (input, output) = try request.onlyInputAndOutput()
+      return try ElementwiseKernels.unary(function, a: a, b: b, input: input, output: output)
+    }.inAnyLayout(request)
   }
 }
 
@@ -161,12 +159,11 @@ package struct Clip: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     _ = try kernel(request)
     let layouts = request.inputs.indices.map { $0 == 0 ? LayoutRequirement.plain : .contiguous }
-    return [
-      KernelCandidate(
-        name: "elementwise", inputs: layouts, outputs: [.plain],
-        inPlace: inPlacePairs(request, inputs: 0..<1),
-        cost: elementwiseCost(request, operations: 2), bind: kernel)
-    ]
+    return KernelCandidate(
+      name: "elementwise", inputs: layouts, outputs: [.plain],
+      inPlace: inPlacePairs(request, inputs: 0..<1),
+      cost: elementwiseCost(request, operations: 2), bind: kernel
+    ).inAnyLayout(request)
   }
 
   private func kernel(_ request: KernelRequest) throws -> Kernel {

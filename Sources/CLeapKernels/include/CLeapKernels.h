@@ -1,6 +1,9 @@
 // CLeapKernels: the umbrella header. Every header of the target has its line here, in alphabetical order.
 #pragma once
 
+#include "leap_blocked_image.h"
+#include "leap_blocked_product.h"
+#include "leap_blocked_windows.h"
 #include "leap_convolution.h"
 #include "leap_cpu.h"
 #include "leap_elementwise.h"
@@ -16,3 +19,4 @@
 #include "leap_reduction.h"
 #include "leap_resize.h"
 #include "leap_softmax.h"
+#include "leap_winograd.h"

@@ -12,6 +12,9 @@ typedef enum leap_isa {
 /// Whether the processor has an instruction set and the system saves its registers: 1 or 0.
 int leap_isa_available(leap_isa isa);
 
+/// What the environment's LEAPSTONE_ISA names, where it is available, or else the best there is. Asked once.
+leap_isa leap_isa_preferred(void);
+
 /// Whether AVX-512 VNNI (int8 dot products) can be used: 1 or 0.
 int leap_cpu_has_vnni(void);
 

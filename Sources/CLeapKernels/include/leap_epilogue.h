@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "leap_cpu.h"
+
 typedef enum leap_stage_kind {
   LEAP_STAGE_FACTOR,        // y = a x
   LEAP_STAGE_SCALE,         // y = x operand[row or column]
@@ -28,10 +30,10 @@ typedef struct leap_stage {
 
 /// Applies `count` stages to a tile of `rows` x `columns` in `source`, which is overwritten, and writes `destination`.
 /// The two may be the same, or else a residual operand and the destination. Strides are counted in elements.
-void leap_f32_epilogue(const leap_stage *stages, ptrdiff_t count, float *source,
+void leap_f32_epilogue(leap_isa isa, const leap_stage *stages, ptrdiff_t count, float *source,
                        ptrdiff_t source_stride, float *destination, ptrdiff_t destination_stride,
                        ptrdiff_t rows, ptrdiff_t columns);
-void leap_f64_epilogue(const leap_stage *stages, ptrdiff_t count, double *source,
+void leap_f64_epilogue(leap_isa isa, const leap_stage *stages, ptrdiff_t count, double *source,
                        ptrdiff_t source_stride, double *destination, ptrdiff_t destination_stride,
                        ptrdiff_t rows, ptrdiff_t columns);
 /// Integers take FACTOR, SCALE and ADD alone, with integral factors, modulo 2^32 or 2^64.

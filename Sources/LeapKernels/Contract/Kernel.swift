@@ -116,6 +116,8 @@ package enum LayoutRequirement: Sendable, Hashable {
   case innerContiguous(from: Int)
   /// Blocked channels of this width, with any channel map.
   case blocked(width: Int)
+  /// Channels blocked just so.
+  case blockedAs(ChannelBlocks)
   /// Not read at run time: its value was bound when the kernel was planned.
   case planned
 
@@ -125,9 +127,8 @@ package enum LayoutRequirement: Sendable, Hashable {
     case .planned: return true
     case .contiguous: return LayoutRequirement.innerContiguous(from: 0).admits(operand)
     case .plain: return operand.strides != nil
-    case .blocked(let width):
-      if case .blocked(width, _, _) = operand.layout { return true }
-      return false
+    case .blocked(let width): return operand.blocks?.width == width
+    case .blockedAs(let blocks): return operand.blocks == blocks
     case .innerContiguous(let axis):
       guard let strides = operand.strides else { return false }
       let rowMajor = operand.shape.rowMajorStrides
@@ -163,6 +164,9 @@ package struct KernelRequest: Sendable {
   package var inputs: [Operand?]
   /// nil where nobody reads an optional output.
   package var outputs: [Operand?]
+  /// The layouts in which the inputs are there while candidates are chosen; `inputs` are contiguous then, and have the
+  /// settled layouts when a candidate is bound.
+  package var available: [Layout?]
   /// The values of inputs that are known when planning, by index: those that decide shapes always are. Large
   /// weights are not here: see `constantInputs`.
   package var values: [Int: Tensor]
@@ -179,10 +183,27 @@ package struct KernelRequest: Sendable {
   ) {
     self.inputs = inputs
     self.outputs = outputs
+    self.available = inputs.map { $0?.layout }
     self.values = values
     self.constantInputs = constantInputs
     self.epilogue = epilogue
     self.instructionSet = instructionSet
+  }
+
+  /// An output that the operator cannot do without.
+  package func requiredOutput(_ index: Int) throws -> Operand {
+    guard index < outputs.count, let operand = outputs[index] else {
+      throw OperatorError("output \(index) is required")
+    }
+    return operand
+  }
+
+  /// An input that the operator cannot do without.
+  package func requiredInput(_ index: Int) throws -> Operand {
+    guard index < inputs.count, let operand = inputs[index] else {
+      throw OperatorError("input \(index) is required")
+    }
+    return operand
   }
 }
 
@@ -194,6 +215,8 @@ package struct KernelCandidate: Sendable {
   package var inputs: [LayoutRequirement]
   /// Layouts it makes, one for each output of the request.
   package var outputs: [LayoutRequirement]
+  /// The layouts of blocked outputs, once those of the inputs are settled; nil for channels one behind the other.
+  package var outputBlocks: (@Sendable (KernelRequest) -> [ChannelBlocks?])?
   /// Outputs that may lie exactly where an input lies, where that input is read by nobody else later.
   package var inPlace: [InPlacePair]
   /// Which epilogue stages it can take; those of the request are among them.
@@ -208,6 +231,7 @@ package struct KernelCandidate: Sendable {
 
   package init(
     name: String, inputs: [LayoutRequirement], outputs: [LayoutRequirement],
+    outputBlocks: (@Sendable (KernelRequest) -> [ChannelBlocks?])? = nil,
     inPlace: [InPlacePair] = [], epilogue: EpilogueCapabilities = [],
     packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [:], cost: Cost,
     bind: @escaping @Sendable (KernelRequest) throws -> Kernel
@@ -215,6 +239,7 @@ package struct KernelCandidate: Sendable {
     self.name = name
     self.inputs = inputs
     self.outputs = outputs
+    self.outputBlocks = outputBlocks
     self.inPlace = inPlace
     self.epilogue = epilogue
     self.packing = packing

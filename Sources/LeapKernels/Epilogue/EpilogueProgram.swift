@@ -17,6 +17,8 @@ package struct EpilogueProgram: Sendable {
     case residual(input: Int, imageStride: Int)
     /// A matrix broadcast to a product: Gemm's C.
     case matrix(input: Int, rowStride: Int, columnStride: Int)
+
+    var isOperand: Bool { if case .none = self { false } else { true } }
   }
 
   private struct Stage: Sendable {
@@ -52,6 +54,7 @@ package struct EpilogueProgram: Sendable {
   }
 
   private let dataType: DataType
+  private let instructionSet: leap_isa
   private let axis: ChannelAxis
   private var stages: [Stage] = []
 
@@ -59,6 +62,8 @@ package struct EpilogueProgram: Sendable {
   /// the epilogue must not be written there.
   package private(set) var hasResidual = false
   package var isEmpty: Bool { stages.isEmpty }
+  /// Whether a stage reads anything but the results.
+  package var hasOperands: Bool { stages.contains { $0.source.isOperand } }
 
   /// - Parameters:
   ///   - request: names the stages and their operands.
@@ -71,6 +76,7 @@ package struct EpilogueProgram: Sendable {
   ) throws {
     self.dataType = dataType
     self.axis = axis
+    instructionSet = request.instructionSet.cValue
     for stage in request.epilogue { try append(stage, request, channels) }
   }
 
@@ -160,7 +166,7 @@ package struct EpilogueProgram: Sendable {
       switch dataType {
       case .float64:
         leap_f64_epilogue(
-          stages, count, source.assumingMemoryBound(to: Double.self), sourceStride,
+          instructionSet, stages, count, source.assumingMemoryBound(to: Double.self), sourceStride,
           destination.assumingMemoryBound(to: Double.self), destinationStride, tile.rows,
           tile.columns)
       case .int32, .uint32:
@@ -175,7 +181,7 @@ package struct EpilogueProgram: Sendable {
           tile.columns)
       default:
         leap_f32_epilogue(
-          stages, count, source.assumingMemoryBound(to: Float.self), sourceStride,
+          instructionSet, stages, count, source.assumingMemoryBound(to: Float.self), sourceStride,
           destination.assumingMemoryBound(to: Float.self), destinationStride, tile.rows,
           tile.columns)
       }
@@ -213,7 +219,7 @@ extension Operand {
     switch layout {
     case .contiguous: return shape.inner(from: 1)
     case .strided(let strides): return strides[0]
-    case .blocked(_, let slots, _): return slots * shape.inner(from: 2)
+    case .blocked(_, let imageSlots): return imageSlots * shape.inner(from: 2)
     }
   }
 }

@@ -84,6 +84,8 @@ package enum Evaluator {
         guard let tensor, case .bytes(let storage, let offset) = tensor.contents else { return nil }
         return storage.base + offset
       } + buffers.map(\.base)
+    BLASThreads.enter()
+    defer { BLASThreads.leave() }
     try pointers.withUnsafeBufferPointer { operands in
       let invocation = Invocation(
         operands: operands.baseAddress!, inputCount: inputs.count, scratch: scratch.base,

@@ -129,14 +129,21 @@ struct DraftBuilder {
     let constant = node.inputs.indices.filter { index in
       node.inputs[index].map { state.isConstant($0) } ?? false
     }
-    return KernelRequest(
-      inputs: inputs.map { $0.map { draft.values[$0].operand } },
+    var request = KernelRequest(
+      inputs: inputs.map { value in
+        value.map {
+          let operand = draft.values[$0].operand
+          return Operand(operand.dataType, operand.shape)
+        }
+      },
       outputs: node.outputs.map { id in
         guard let id, let type = state.types[id], let dataType = type.dataType,
           let shape = type.fixedShape
         else { return nil }
         return Operand(dataType, shape)
       }, values: known, constantInputs: Set(constant), epilogue: node.epilogue)
+    request.available = inputs.map { $0.map { draft.values[$0].operand.layout } }
+    return request
   }
 
   /// The candidate that costs least, the reorders it needs counted, among those that the options admit.
@@ -169,16 +176,13 @@ struct DraftBuilder {
     return best
   }
 
+  /// Nanoseconds that bringing the inputs into the layouts that a candidate takes costs: 6 bytes each.
   private func reorderCost(_ candidate: KernelCandidate, _ inputs: [Int?]) -> Double {
     var cost = 0.0
     for (value, requirement) in zip(inputs, candidate.inputs) {
       guard let value, case .computed = draft.values[value].kind else { continue }
       let operand = draft.values[value].operand
       if !requirement.admits(operand) { cost += Double(operand.byteCount) / 6 }
-    }
-    // What reads the output wants it plain, unless it is blocked too, which is not known yet.
-    for requirement in candidate.outputs {
-      if case .blocked = requirement { cost += 1000 }
     }
     return cost
   }
@@ -192,12 +196,18 @@ struct DraftBuilder {
     for (index, requirement) in candidate.inputs.enumerated() {
       guard let value = inputs[index], candidate.packing[index] == nil else { continue }
       inputs[index] = try adapt(value, to: requirement)
+    }
+    for index in inputs.indices {
       request.inputs[index] = inputs[index].map { draft.values[$0].operand }
     }
+    let blocks = candidate.outputBlocks?(request) ?? []
     let outputs = zip(node.outputs, candidate.outputs).enumerated().map {
       index, pair -> Int? in
       guard let id = pair.0, var operand = request.outputs[index] else { return nil }
-      if case .blocked(let width) = pair.1 { operand.layout = blockedLayout(operand.shape, width) }
+      if case .blocked(let width) = pair.1 {
+        let own = index < blocks.count ? blocks[index] : nil
+        operand.layout = .blocked(own ?? ChannelBlocks(width: width, channels: operand.shape[1]))
+      }
       request.outputs[index] = operand
       draft.values.append(DraftValue(operand: operand, kind: .computed, source: id))
       current[id] = draft.values.count - 1
@@ -215,26 +225,31 @@ struct DraftBuilder {
   }
 
   private func role(_ operation: any Operator, _ request: KernelRequest) throws -> DraftStep.Role {
-    let allPlain = (request.inputs + request.outputs).allSatisfy { $0?.strides != nil || $0 == nil }
-    guard allPlain, request.epilogue.isEmpty else { return .kernel }
-    if let input = operation.viewInput { return .view(input: input) }
-    if let concat = operation as? any ConcatOperator, let rank = request.outputs[0]?.shape.rank {
-      return .concat(axis: try concat.concatAxis(rank: rank))
+    guard request.epilogue.isEmpty, let rank = request.outputs[0]?.shape.rank else {
+      return .kernel
+    }
+    let operands = (request.inputs + request.outputs).compactMap { $0 }
+    let isPlain = operands.allSatisfy { $0.blocks == nil }
+    if isPlain, let input = operation.viewInput { return .view(input: input) }
+    if let concat = operation as? any ConcatOperator {
+      let axis = try concat.concatAxis(rank: rank)
+      if isPlain || axis == 1 && operands.allSatisfy({ $0.blocks != nil }) {
+        return .concat(axis: axis)
+      }
     }
     return .kernel
   }
 
-  private mutating func pack(_ value: Int, _ recipe: PackingRecipe) -> Int {
+  private mutating func pack(
+    _ value: Int, _ recipe: PackingRecipe, as operand: Operand? = nil
+  ) -> Int {
     guard case .constant(let id, _) = draft.values[value].kind else { return value }
     draft.recipes.append(recipe)
     var packed = draft.values[value]
+    if let operand { packed.operand = operand }
     packed.kind = .constant(id, packing: draft.recipes.count - 1)
     draft.values.append(packed)
     return draft.values.count - 1
-  }
-
-  private func blockedLayout(_ shape: Shape, _ width: Int) -> Layout {
-    .blocked(width: width, slots: (shape[1] + width - 1) / width * width, map: .identity)
   }
 
   private mutating func plain(_ value: Int) throws -> Int {
@@ -246,10 +261,14 @@ struct DraftBuilder {
     let operand = draft.values[value].operand
     if requirement.admits(operand) { return value }
     var target = operand
-    if case .blocked(let width) = requirement {
-      target.layout = blockedLayout(operand.shape, width)
-    } else {
-      target.layout = .contiguous
+    switch requirement {
+    case .blocked(let width):
+      target.layout = .blocked(ChannelBlocks(width: width, channels: operand.shape[1]))
+    case .blockedAs(let blocks): target.layout = .blocked(blocks)
+    default: target.layout = .contiguous
+    }
+    if case .constant = draft.values[value].kind {
+      return pack(value, Reorder.recipe(from: operand, to: target), as: target)
     }
     if let (_, made) = reordered[value, default: []].first(where: { $0.0 == target.layout }) {
       return made
@@ -268,7 +287,7 @@ extension Draft {
     -> DraftStep
   {
     let requirement: (Operand) -> LayoutRequirement = { operand in
-      if case .blocked(let width, _, _) = operand.layout { .blocked(width: width) } else { .plain }
+      operand.blocks.map { .blockedAs($0) } ?? .plain
     }
     let bytes = Double(source.byteCount) + Double(target.byteCount)
     let candidate = KernelCandidate(

@@ -130,12 +130,11 @@ struct Placement: Sendable {
   private mutating func adoptParts(_ parts: [Int], as base: Int, _ axis: Int, _ step: Int) -> Bool {
     guard let output = draft.steps[step].outputs[0], base == output, !isResult(base),
       viewsOf[base] == nil, let first = parts.first, let home = places[root[first]],
-      root[first] == first, let strides = strides(home.layout, of: first)
+      root[first] == first, let layout = draft.values[output].operand.layout(in: home.layout)
     else { return false }
     let operand = Operand(
-      draft.values[output].operand.dataType, draft.values[output].operand.shape,
-      layout: .strided(strides))
-    let start = Place(buffer: home.buffer, byteOffset: home.byteOffset, layout: operand.layout)
+      draft.values[output].operand.dataType, draft.values[output].operand.shape, layout: layout)
+    let start = Place(buffer: home.buffer, byteOffset: home.byteOffset, layout: layout)
     for (index, part) in parts.enumerated() {
       guard root[part] == part, let place = places[part],
         samePlace(place, partPlace(start, operand, parts, index, axis), part)
@@ -149,23 +148,18 @@ struct Placement: Sendable {
   }
 
   private func samePlace(_ a: Place, _ b: Place, _ value: Int) -> Bool {
-    a.buffer == b.buffer && a.byteOffset == b.byteOffset
-      && strides(a.layout, of: value) == strides(b.layout, of: value)
-  }
-
-  private func strides(_ layout: Layout, of value: Int) -> [Int]? {
-    Operand(.float32, draft.values[value].operand.shape, layout: layout).strides
+    let operand = draft.values[value].operand
+    return a.buffer == b.buffer && a.byteOffset == b.byteOffset
+      && Operand(operand.dataType, operand.shape, layout: a.layout).hasLayout(b.layout)
   }
 
   private func partPlace(
     _ home: Place, _ whole: Operand, _ parts: [Int], _ index: Int, _ axis: Int
   ) -> Place {
-    let strides = whole.strides ?? whole.shape.rowMajorStrides
-    let before = parts[..<index].reduce(0) { $0 + draft.values[$1].operand.shape[axis] }
+    let part = whole.part(parts.map { draft.values[$0].operand }, index, axis: axis)
     return Place(
       buffer: home.buffer,
-      byteOffset: home.byteOffset + before * strides[axis] * whole.dataType.byteWidth,
-      layout: .strided(strides))
+      byteOffset: home.byteOffset + part.offset * whole.dataType.byteWidth, layout: part.layout)
   }
 
   /// Why a part cannot be computed in its place; nil where it can.
@@ -176,12 +170,14 @@ struct Placement: Sendable {
     guard places[base] == nil else { return "lies elsewhere already" }
     guard !viewClass(base).contains(where: isResult) else { return "is an output" }
     guard draft.values[part].operand.dataType.bitWidth >= 8 else { return "is packed" }
-    let layout = Layout.strided(whole.strides ?? whole.shape.rowMajorStrides)
-    let operand = Operand(whole.dataType, draft.values[part].operand.shape, layout: layout)
-    let contiguous = LayoutRequirement.contiguous.admits(operand)
-    if !contiguous, viewClass(base).count > 1 { return "is read under another shape" }
+    let inside: Layout = whole.strides.map { .strided($0) } ?? whole.layout
+    guard let own = draft.values[part].operand.layout(in: inside) else {
+      return "has another layout"
+    }
+    let isDense = Operand(whole.dataType, draft.values[part].operand.shape, layout: own).isDense
+    if !isDense, viewClass(base).count > 1 { return "is read under another shape" }
     for member in viewClass(base) {
-      let layout = contiguous ? .contiguous : layout
+      let layout = isDense && whole.blocks == nil ? .contiguous : own
       guard producerAdmits(member, layout) else { return "its kernel writes without gaps" }
       guard readersAdmit(member, layout) else { return "a reader takes no gaps" }
     }
@@ -245,8 +241,7 @@ struct Placement: Sendable {
     case (let home?, nil):
       // A place among others, a concat's part say, is overwritten only where all that lies there dies.
       guard diesHere(members[home.buffer], step), home.byteOffset == 0,
-        LayoutRequirement.contiguous.admits(
-          Operand(.float32, draft.values[input].operand.shape, layout: home.layout)),
+        Operand(.float32, draft.values[input].operand.shape, layout: home.layout).isDense,
         draft.values[output].operand.byteCount <= bufferBytes[home.buffer],
         !isResult(output) || draft.values[output].operand.byteCount == bufferBytes[home.buffer]
       else { return refuse(step, input) }

@@ -152,15 +152,14 @@ struct SegmentBinder {
     let whole = Operand(
       draft.values[output].operand.dataType, draft.values[output].operand.shape,
       layout: home.layout)
-    let strides = whole.strides ?? whole.shape.rowMajorStrides
-    let before = parts[..<part].reduce(0) { $0 + draft.values[$1].operand.shape[axis] }
+    let place = whole.part(parts.map { draft.values[$0].operand }, part, axis: axis)
     var source = draft.values[parts[part]].operand
     if let place = placement.places[parts[part]] { source.layout = place.layout }
-    let target = Operand(source.dataType, source.shape, layout: .strided(strides))
+    let target = Operand(source.dataType, source.shape, layout: place.layout)
     let copy = Draft.copyStep(from: parts[part], source, to: output, target)
     var named = copy
     named.node = step.node
-    let offset = before * strides[axis] * source.dataType.byteWidth
+    let offset = place.offset * source.dataType.byteWidth
     let kernel = try copy.candidate.bind(copy.request)
     let destination = shifted(try location(output), by: offset)
     try append(named, index, kernel, [try location(parts[part]), destination])

@@ -13,15 +13,55 @@ package enum ChannelMap: Sendable, Hashable {
   case slots([Int])
 }
 
+/// How an image's channels (dimension 1) are grouped.
+package struct ChannelBlocks: Sendable, Hashable {
+  /// Channels that lie side by side for each pixel.
+  package var width: Int
+  /// Channel slots, a multiple of `width`; those that no channel uses hold zeros.
+  package var slots: Int
+  package var map: ChannelMap
+
+  package init(width: Int, slots: Int, map: ChannelMap = .identity) {
+    self.width = width
+    self.slots = slots
+    self.map = map
+  }
+
+  /// Channels one behind the other, with as few unused slots as there can be.
+  package init(width: Int, channels: Int) {
+    self.init(width: width, slots: (channels + width - 1) / width * width)
+  }
+
+  package var groups: Int { slots / width }
+
+  /// The slot of each of `channels` channels.
+  package func channelSlots(_ channels: Int) -> [Int] {
+    switch map {
+    case .identity: Array(0..<channels)
+    case .slots(let slots): slots
+    }
+  }
+}
+
 /// How elements lie in a buffer.
 package enum Layout: Sendable, Hashable {
   /// Row-major without gaps.
   case contiguous
   /// One stride for each dimension, counted in elements.
   case strided([Int])
-  /// Channels (dimension 1) in groups of `width`; `slots` is the number of channel slots in the buffer of
-  /// one image, a multiple of `width`.
-  case blocked(width: Int, slots: Int, map: ChannelMap)
+  /// Channels in groups. From one image to the next there are `imageSlots` slots: more than the tensor's own where it is a
+  /// part of a larger one.
+  case blocked(ChannelBlocks, imageSlots: Int)
+
+  /// Blocked, images without gaps.
+  package static func blocked(_ blocks: ChannelBlocks) -> Layout {
+    .blocked(blocks, imageSlots: blocks.slots)
+  }
+
+  /// How channels are grouped; nil in a plain layout.
+  package var blocks: ChannelBlocks? {
+    if case .blocked(let blocks, _) = self { blocks } else { nil }
+  }
 }
 
 /// One operand of a step: all that is known of it when the step is planned. The pointer comes when it runs.
@@ -54,18 +94,91 @@ package struct Operand: Sendable, Hashable {
       if shape.contains(0) { return 0 }
       let last = zip(shape, strides).reduce(0) { $0 + ($1.0 - 1) * $1.1 }
       return dataType.byteCount(elements: last + 1) ?? .max
-    case .blocked(_, let slots, _):
-      let count = Shape.product([shape[0], slots] + shape.dimensions[2...])
+    case .blocked(let blocks, let imageSlots):
+      if shape.contains(0) { return 0 }
+      let slots = Shape.product([shape[0] - 1, imageSlots]).addingReportingOverflow(blocks.slots)
+      if slots.overflow { return .max }
+      let count = Shape.product([slots.partialValue] + shape.dimensions[2...])
       return dataType.byteCount(elements: count) ?? .max
     }
   }
 
+  /// How the channels are grouped; nil in a plain layout.
+  package var blocks: ChannelBlocks? { layout.blocks }
+
   /// The slot of each logical channel in a blocked layout; nil for a plain one.
-  package var channelSlots: [Int]? {
-    guard case .blocked(_, _, let map) = layout else { return nil }
-    switch map {
-    case .identity: return Array(0..<shape[1])
-    case .slots(let slots): return slots
+  package var channelSlots: [Int]? { blocks?.channelSlots(shape[1]) }
+
+  /// A blocked operand as its groups and lanes lie: [batch, groups, spatial..., width], with strides. A plain one as it is.
+  package var physical: Operand {
+    guard case .blocked(let blocks, let imageSlots) = layout else { return self }
+    let spatial = shape.dimensions[2...]
+    let inner = Shape([blocks.groups] + spatial + [blocks.width])
+    return Operand(
+      dataType, Shape([shape[0]] + inner.dimensions),
+      layout: .strided([imageSlots * Shape.product(spatial)] + inner.rowMajorStrides))
+  }
+}
+
+extension Operand {
+  /// Whether images follow each other without gaps.
+  package var isDense: Bool {
+    switch layout {
+    case .contiguous: true
+    case .strided(let strides):
+      zip(zip(strides, shape.rowMajorStrides), shape).allSatisfy { $0.0 == $0.1 || $1 == 1 }
+    case .blocked(let blocks, let imageSlots): imageSlots == blocks.slots || shape[0] == 1
     }
+  }
+
+  /// Whether the elements lie as another layout would have them.
+  package func hasLayout(_ other: Layout) -> Bool {
+    let alike = Operand(dataType, shape, layout: other)
+    guard let blocks else { return strides == alike.strides && alike.blocks == nil }
+    guard case .blocked(blocks, let imageSlots) = other else { return false }
+    return imageStrideSlots == imageSlots || shape[0] == 1
+  }
+
+  private var imageStrideSlots: Int? {
+    if case .blocked(_, let slots) = layout { slots } else { nil }
+  }
+
+  /// The layout that the tensor has as a part of one that lies in `whole`; nil where one is blocked and the other is not.
+  package func layout(in whole: Layout) -> Layout? {
+    switch (blocks, whole) {
+    case (nil, .contiguous): .contiguous
+    case (nil, .strided): whole
+    case (let own?, .blocked(let blocks, let imageSlots)) where own.width == blocks.width:
+      .blocked(own, imageSlots: imageSlots)
+    default: nil
+    }
+  }
+
+  /// Where one of several tensors lies that make up this one along an axis: elements before its first, and its layout.
+  /// Blocked tensors lie side by side along their channels, slot by slot.
+  package func part(_ parts: [Operand], _ index: Int, axis: Int) -> (offset: Int, layout: Layout) {
+    guard case .blocked(_, let imageSlots) = layout, let own = parts[index].blocks else {
+      let strides = strides ?? shape.rowMajorStrides
+      let before = parts[..<index].reduce(0) { $0 + $1.shape[axis] }
+      return (before * strides[axis], .strided(strides))
+    }
+    let before = parts[..<index].reduce(0) { $0 + ($1.blocks?.slots ?? 0) }
+    return (before * shape.inner(from: 2), .blocked(own, imageSlots: imageSlots))
+  }
+}
+
+extension ChannelBlocks {
+  /// The blocks of tensors side by side, each of so many channels.
+  package static func joined(_ parts: [(blocks: ChannelBlocks, channels: Int)]) -> ChannelBlocks {
+    var slots: [Int] = []
+    var total = 0
+    for part in parts {
+      slots += part.blocks.channelSlots(part.channels).map { $0 + total }
+      total += part.blocks.slots
+    }
+    let width = parts.first?.blocks.width ?? 1
+    let isIdentity = slots.enumerated().allSatisfy { $0.offset == $0.element }
+    return ChannelBlocks(
+      width: width, slots: total, map: isIdentity ? .identity : .slots(slots))
   }
 }

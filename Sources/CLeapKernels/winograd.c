@@ -1,0 +1,183 @@
+// Winograd transforms in blocked layouts.
+//
+// 1. A tile is computed alone: the same bits whichever tiles it is computed with.
+// 2. Points 0, ±1/√2, ±√2, ∞ for m = 4: about half the error of 0, ±1, ±2, ∞. Points 0, ±1, ∞ for m = 2.
+#include "leap_winograd.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "instruction_sets.h"
+
+#define A 0.70710678118654752f
+#define B 1.41421356237309505f
+
+// One line of a tile: the input's transform of 6 numbers, and the output's to 4.
+#define INPUT_4(D, T)                                                \
+  {                                                                  \
+    const V e1 = D[4] - 2.0f * D[2], o1 = A * D[3] - B * D[1];       \
+    const V e2 = D[4] - 0.5f * D[2], o2 = B * D[3] - A * D[1];       \
+    T[0] = D[0] - 2.5f * D[2] + D[4];                                \
+    T[1] = e1 + o1;                                                  \
+    T[2] = e1 - o1;                                                  \
+    T[3] = e2 + o2;                                                  \
+    T[4] = e2 - o2;                                                  \
+    T[5] = D[1] - 2.5f * D[3] + D[5];                                \
+  }
+#define OUTPUT_4(M, Y)                                       \
+  {                                                          \
+    const V s1 = M[1] + M[2], d1 = M[1] - M[2];              \
+    const V s2 = M[3] + M[4], d2 = M[3] - M[4];              \
+    Y[0] = M[0] + s1 + s2;                                   \
+    Y[1] = A * d1 + B * d2;                                  \
+    Y[2] = 0.5f * s1 + 2.0f * s2;                            \
+    Y[3] = (0.5f * A) * d1 + (2.0f * B) * d2 + M[5];         \
+  }
+// Likewise 4 numbers, and 2.
+#define INPUT_2(D, T)    \
+  {                      \
+    T[0] = D[0] - D[2];  \
+    T[1] = D[1] + D[2];  \
+    T[2] = D[2] - D[1];  \
+    T[3] = D[3] - D[1];  \
+  }
+#define OUTPUT_2(M, Y)          \
+  {                             \
+    Y[0] = M[0] + M[1] + M[2];  \
+    Y[1] = M[1] - M[2] + M[3];  \
+  }
+
+#define TRANSFORMS(ISA, TARGET, VECTOR, W, M, N, MULTIPLY_ADD)                                       \
+  TARGET static void input_##M##_##ISA(const leap_winograd *w, const leap_prologue *p,               \
+                                       const float *image, ptrdiff_t first, ptrdiff_t count,         \
+                                       float *v, ptrdiff_t stride) {                                 \
+    typedef VECTOR V;                                                                                \
+    V scale = (V)(1), shift = (V)(0);                                                                \
+    if (p->scale) scale = *(const V *)p->scale, shift = *(const V *)p->shift;                        \
+    const V low = (V)(p->low), high = (V)(p->high);                                                  \
+    for (ptrdiff_t t = 0; t < count; t++) {                                                          \
+      const ptrdiff_t y = (first + t) / w->tile_columns * M - w->pad_top;                            \
+      const ptrdiff_t x = (first + t) % w->tile_columns * M - w->pad_left;                           \
+      const ptrdiff_t top = y < 0 ? -y : 0, left = x < 0 ? -x : 0;                                   \
+      const ptrdiff_t bottom = w->height - y < N ? w->height - y : N;                                \
+      const ptrdiff_t right = w->width - x < N ? w->width - x : N;                                   \
+      V half[N][N];                                                                                  \
+      for (ptrdiff_t c = 0; c < N; c++) {                                                            \
+        V d[N], line[N];                                                                             \
+        const float *from = image + (y * w->width + x + c) * W;                                      \
+        if (c < left || c >= right) {                                                                \
+          LEAP_UNROLL for (int i = 0; i < N; i++) half[i][c] = (V)(0);                               \
+          continue;                                                                                  \
+        }                                                                                            \
+        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \
+          if (i < top || i >= bottom) {                                                              \
+            d[i] = (V)(0);                                                                           \
+            continue;                                                                                \
+          }                                                                                          \
+          d[i] = *(const V *)(from + i * w->width * W);                                              \
+          if (p->scale) {                                                                            \
+            d[i] = MULTIPLY_ADD(d[i], scale, shift);                                                 \
+            d[i] = d[i] < low ? low : d[i];                                                          \
+            d[i] = d[i] > high ? high : d[i];                                                        \
+          }                                                                                          \
+        }                                                                                            \
+        INPUT_##M(d, line)                                                                           \
+        LEAP_UNROLL for (int i = 0; i < N; i++) half[i][c] = line[i];                                \
+      }                                                                                              \
+      for (int r = 0; r < N; r++) {                                                                  \
+        V line[N];                                                                                   \
+        INPUT_##M(half[r], line)                                                                     \
+        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \
+          *(V *)(v + (r * N + i) * stride + t * W) = line[i];                                        \
+        }                                                                                            \
+      }                                                                                              \
+    }                                                                                                \
+  }                                                                                                  \
+  TARGET static void output_##M##_##ISA(                                                             \
+      const leap_winograd *w, const float *sums, ptrdiff_t stride, const float *bias,                \
+      const float *residual, float lowest, float highest, ptrdiff_t first, ptrdiff_t count,          \
+      float *output) {                                                                               \
+    typedef VECTOR V;                                                                                \
+    const V low = (V)(lowest), high = (V)(highest), b = bias ? *(const V *)bias : (V)(0);            \
+    for (ptrdiff_t t = 0; t < count; t++) {                                                          \
+      const ptrdiff_t y = (first + t) / w->tile_columns * M;                                         \
+      const ptrdiff_t x = (first + t) % w->tile_columns * M;                                         \
+      const ptrdiff_t rows = w->output_height - y < M ? w->output_height - y : M;                    \
+      const ptrdiff_t columns = w->output_width - x < M ? w->output_width - x : M;                   \
+      V half[M][N];                                                                                  \
+      for (int c = 0; c < N; c++) {                                                                  \
+        V m[N], line[M];                                                                             \
+        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \
+          m[i] = *(const V *)(sums + (i * N + c) * stride + t * W);                                  \
+        }                                                                                            \
+        OUTPUT_##M(m, line)                                                                          \
+        LEAP_UNROLL for (int i = 0; i < M; i++) half[i][c] = line[i];                                \
+      }                                                                                              \
+      for (ptrdiff_t r = 0; r < rows; r++) {                                                         \
+        V line[M];                                                                                   \
+        OUTPUT_##M(half[r], line)                                                                    \
+        const ptrdiff_t offset = ((y + r) * w->output_width + x) * W;                                \
+        for (ptrdiff_t i = 0; i < columns; i++) {                                                    \
+          V value = bias ? line[i] + b : line[i];                                                    \
+          if (residual) value += *(const V *)(residual + offset + i * W);                            \
+          value = value < low ? low : value;                                                         \
+          value = value > high ? high : value;                                                       \
+          *(V *)(output + offset + i * W) = value;                                                   \
+        }                                                                                            \
+      }                                                                                              \
+    }                                                                                                \
+  }
+
+#define INSTANCE(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)        \
+  TRANSFORMS(ISA, TARGET, VECTOR, W, 2, 4, MULTIPLY_ADD)      \
+  TRANSFORMS(ISA, TARGET, VECTOR, W, 4, 6, MULTIPLY_ADD)
+LEAP_FOR_EACH_ISA(INSTANCE)
+
+void leap_winograd_input(leap_isa isa, int m, const leap_winograd *w, const leap_prologue *prologue,
+                         const float *image, ptrdiff_t first, ptrdiff_t count, float *v,
+                         ptrdiff_t position_stride) {
+  if (m == 2) {
+    LEAP_CALL(isa, input_2, w, prologue, image, first, count, v, position_stride)
+  } else {
+    LEAP_CALL(isa, input_4, w, prologue, image, first, count, v, position_stride)
+  }
+}
+
+void leap_winograd_output(leap_isa isa, int m, const leap_winograd *w, const float *sums,
+                          ptrdiff_t position_stride, const float *bias, const float *residual,
+                          float low, float high, ptrdiff_t first, ptrdiff_t count, float *output) {
+  if (m == 2) {
+    LEAP_CALL(isa, output_2, w, sums, position_stride, bias, residual, low, high, first, count, output)
+  } else {
+    LEAP_CALL(isa, output_4, w, sums, position_stride, bias, residual, low, high, first, count, output)
+  }
+}
+
+// Rows [1, p, p^2] / product of the distances to the other points; the last point is infinity.
+static void filter_line(int m, const double g[3], double *line) {
+  if (m == 2) {
+    line[0] = g[0];
+    line[1] = (g[0] + g[1] + g[2]) / 2;
+    line[2] = (g[0] - g[1] + g[2]) / 2;
+    line[3] = g[2];
+    return;
+  }
+  const double a = sqrt(0.5), b = sqrt(2.0);
+  line[0] = g[0];
+  line[1] = (g[0] + a * g[1] + g[2] / 2) / -1.5;
+  line[2] = (g[0] - a * g[1] + g[2] / 2) / -1.5;
+  line[3] = (g[0] + b * g[1] + g[2] * 2) / 6;
+  line[4] = (g[0] - b * g[1] + g[2] * 2) / 6;
+  line[5] = g[2];
+}
+
+void leap_winograd_filter(int m, const float *filter, double *transformed) {
+  const int n = m + 2;
+  double half[6][3], line[6], column[3];
+  for (int c = 0; c < 3; c++) {
+    for (int r = 0; r < 3; r++) column[r] = filter[r * 3 + c];
+    filter_line(m, column, line);
+    for (int r = 0; r < n; r++) half[r][c] = line[r];
+  }
+  for (int r = 0; r < n; r++) filter_line(m, half[r], transformed + r * n);
+}

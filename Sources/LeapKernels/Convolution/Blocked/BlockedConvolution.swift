@@ -1,0 +1,286 @@
+// BlockedConvolution: convolutions whose results are blocked, as products of pixels with packed filters.
+//
+// 1. An output element is one sum over groups, taps and lanes, whatever block, batch or worker it falls to.
+// 2. Pixels are read where they lie if all windows lie on the image; otherwise from a copy with a border of zeros.
+
+import CLeapKernels
+import LeapTensors
+
+package enum BlockedConvolution {
+  /// The candidates of this kind for a convolution; empty where there is none.
+  package static func candidates(
+    _ geometry: ConvolutionGeometry, _ request: KernelRequest
+  ) -> [KernelCandidate] {
+    guard geometry.groups == 1, let planar = admitted(geometry, request) else { return [] }
+    let isPointwise = planar.taps == 1
+    var candidates = [
+      candidate(isPointwise ? "pointwise" : "direct", geometry, planar, request, stem: false)
+    ]
+    if isStem(geometry, planar, request) {
+      candidates.append(candidate("stem", geometry, planar, request, stem: true))
+    }
+    return candidates + WinogradConvolution.candidates(geometry, planar, request)
+  }
+
+  /// The geometry, where a blocked kernel can compute it: float32, two dimensions at most, filters and bias known when the
+  /// model is loaded.
+  static func admitted(
+    _ geometry: ConvolutionGeometry, _ request: KernelRequest
+  ) -> PlanarGeometry? {
+    guard request.inputs[0]?.dataType == .float32, request.constantInputs.contains(1),
+      BlockedEpilogue.biasInput(request).map(request.constantInputs.contains) ?? true,
+      Shape.product([geometry.batch, geometry.outputPixels, geometry.inputPixels]) > 0,
+      geometry.outputChannels > 0, geometry.inputChannels > 0,
+      let planar = PlanarGeometry(geometry)
+    else { return nil }
+    return planar
+  }
+
+  /// Few planes: what most networks begin with. They are interleaved rather than blocked.
+  private static func isStem(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
+  ) -> Bool {
+    geometry.inputChannels <= 4 && planar.taps > 1 && planar.dilation.width == 1
+      && request.available[0]?.blocks == nil
+  }
+
+  private static func candidate(
+    _ name: String, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ request: KernelRequest, stem: Bool
+  ) -> KernelCandidate {
+    let set = request.instructionSet
+    let width = set.blockWidth
+    let slots =
+      stem
+      ? geometry.inputChannels
+      : (request.available[0]?.blocks?.slots
+        ?? ChannelBlocks(width: width, channels: geometry.inputChannels).slots)
+    let outputs = ChannelBlocks(width: width, channels: geometry.outputChannels).slots
+    let pixels = Double(geometry.batch * planar.outputPixels)
+    // Writing and reading a border costs about as much as 16 operations an element.
+    let copied =
+      planar.isInside && !stem
+      ? 0 : 16 * Double(geometry.batch * planar.covered.height * planar.covered.width * slots)
+    return blockedCandidate(
+      name, geometry, request, input: stem ? .innerContiguous(from: 2) : .blocked(width: width),
+      cost: Cost(
+        operations: 2 * pixels * Double(slots * planar.taps * outputs) + copied,
+        bytes: bytes(request), operationsPerNanosecond: 80),
+      filter: { filter(geometry, planar, $0, stem: stem).recipe }
+    ) { settled in
+      try ProductConvolution(geometry, planar, settled, stem: stem).kernel()
+    }
+  }
+
+  static func bytes(_ request: KernelRequest) -> Double {
+    (request.inputs + request.outputs).reduce(0.0) { $0 + Double($1?.byteCount ?? 0) }
+  }
+
+  /// The filters in the order of the sum.
+  static func filter(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest, stem: Bool
+  ) -> ProductFilter {
+    let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
+    let taps = planar.taps
+    var steps: [Int?] = []
+    var key = "product \(kernel.width)x\(kernel.vectors)"
+    if stem {
+      key += " interleaved"
+      for row in 0..<planar.kernel.height {
+        for column in 0..<planar.kernel.width {
+          for channel in 0..<geometry.inputChannels {
+            steps.append(channel * taps + row * planar.kernel.width + column)
+          }
+        }
+      }
+    } else if let blocks = request.inputs[0]?.blocks {
+      key += " \(blocks)"
+      let channels = blocks.channels(geometry.inputChannels)
+      for group in 0..<blocks.groups {
+        for tap in 0..<taps {
+          for lane in 0..<blocks.width {
+            steps.append(channels[group * blocks.width + lane].map { $0 * taps + tap })
+          }
+        }
+      }
+    }
+    return ProductFilter(
+      chunks: OutputChunks(kernel, channels: geometry.outputChannels),
+      outputChannels: geometry.outputChannels, steps: steps,
+      channelStride: geometry.inputChannels * taps, stepStride: 1, key: key)
+  }
+}
+
+/// A candidate whose output is blocked, with its channels one behind the other.
+func blockedCandidate(
+  _ name: String, _ geometry: ConvolutionGeometry, _ request: KernelRequest,
+  input: LayoutRequirement, cost: Cost,
+  filter: @escaping @Sendable (KernelRequest) throws -> PackingRecipe,
+  bind: @escaping @Sendable (KernelRequest) throws -> Kernel
+) -> KernelCandidate {
+  let width = request.instructionSet.blockWidth
+  let blocks = ChannelBlocks(width: width, channels: geometry.outputChannels)
+  var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
+  inputs[0] = input
+  var inPlace: [InPlacePair] = []
+  for case .residual(let residual) in request.epilogue {
+    inputs[residual] = .blockedAs(blocks)
+    inPlace.append(InPlacePair(input: residual, output: 0))
+  }
+  var packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [1: filter]
+  if let bias = BlockedEpilogue.biasInput(request) {
+    packing[bias] = { _ in
+      BlockedEpilogue.biasRecipe(channels: geometry.outputChannels, width: width)
+    }
+  }
+  return KernelCandidate(
+    name: name, inputs: inputs, outputs: [.blocked(width: width)], inPlace: inPlace,
+    epilogue: .all, packing: packing, cost: cost, bind: bind)
+}
+
+/// A convolution as one product for each run of pixels and chunk of output channels.
+struct ProductConvolution: Sendable {
+  private let geometry: PlanarGeometry
+  private let batch: Int
+  private let isStem: Bool
+  private let channels: Int
+  private let panel: BlockedPanel
+  private let filter: ProductFilter
+  private let epilogue: BlockedEpilogue
+  private let product: leap_blocked_kernel
+  private let instructionSet: leap_isa
+  private let taps: [Int]
+  private let imageStride: Int
+  private let planeStride: Int
+
+  init(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest, stem: Bool
+  ) throws {
+    self.geometry = planar
+    batch = geometry.batch
+    isStem = stem
+    channels = geometry.inputChannels
+    instructionSet = request.instructionSet.cValue
+    product = leap_blocked_kernel_for(instructionSet)
+    filter = BlockedConvolution.filter(geometry, planar, request, stem: stem)
+    epilogue = try BlockedEpilogue(
+      request, channels: geometry.outputChannels, width: product.width)
+    let x = try request.requiredInput(0)
+    imageStride = x.imageStride
+    planeStride = x.strides.map { $0[1] } ?? 0
+    let panel = BlockedPanel(
+      planar, groups: stem ? 1 : x.blocks?.groups ?? 1,
+      lanes: stem ? geometry.inputChannels : product.width, readsImage: !stem)
+    self.panel = panel
+    // Interleaved pixels of a row of taps lie side by side: they are summed over as if they were lanes.
+    taps =
+      stem
+      ? (0..<planar.kernel.height).map { panel.taps[$0 * planar.kernel.width] } : panel.taps
+  }
+
+  /// Operations that a block should have at least.
+  private static let blockWork = 2e6
+  /// Floats of a block's pixels: half a second-level cache.
+  private static let blockFloats = 1 << 16
+
+  func kernel() -> Kernel {
+    if case .band(let rows) = panel.mode { return bandKernel(rows) }
+    let (pixels, chunks) = (geometry.outputPixels, filter.chunks.count)
+    let work = 2 * Double(pixels * chunks) * Double(filter.chunkFloats(filter.chunks.vectors))
+    let wanted = max(1, min(32, Int(work / ProductConvolution.blockWork)))
+    let largest = max(24, ProductConvolution.blockFloats / max(1, panel.groups * panel.lanes))
+    let pixelBlocks = max((pixels + largest - 1) / largest, min(wanted, pixels / 96))
+    let run = (pixels + pixelBlocks - 1) / pixelBlocks
+    let runs = (pixels + run - 1) / run
+    let chunkBlocks = min(chunks, max(1, wanted / runs))
+    let isCopied = panel.mode == .whole
+    let compute = Phase(blockCount: batch * runs * chunkBlocks) { invocation, block in
+      let (image, part) = (block / (runs * chunkBlocks), block % (runs * chunkBlocks))
+      let (first, share) = (part / chunkBlocks * run, part % chunkBlocks)
+      let from =
+        isCopied
+        ? UnsafeRawPointer(invocation.sharedScratch + image * panel.byteCount)
+        : invocation.input(0) + image * imageStride * 4
+      multiply(
+        invocation, panel: from.assumingMemoryBound(to: Float.self), image: image, firstRow: 0,
+        pixels: first..<min(first + run, pixels),
+        chunks: share * chunks / chunkBlocks..<(share + 1) * chunks / chunkBlocks)
+    }
+    guard isCopied else { return Kernel(phases: [compute]) }
+    let copy = Phase(blockCount: batch * panel.groups) { invocation, block in
+      let (image, group) = block.quotientAndRemainder(dividingBy: panel.groups)
+      fill(
+        invocation, image: image, groups: group..<group + 1, firstRow: 0,
+        invocation.sharedScratch + image * panel.byteCount + group * panel.groupFloats * 4)
+    }
+    return Kernel(phases: [copy, compute], sharedScratch: batch * panel.byteCount)
+  }
+
+  private func bandKernel(_ rows: Int) -> Kernel {
+    let bands = (geometry.output.height + rows - 1) / rows
+    return Kernel(blocks: batch * bands, scratchPerWorker: panel.byteCount) { invocation, block in
+      let (image, band) = block.quotientAndRemainder(dividingBy: bands)
+      let first = band * rows
+      let count = min(rows, geometry.output.height - first)
+      fill(
+        invocation, image: image, groups: 0..<panel.groups, firstRow: first, invocation.scratch)
+      multiply(
+        invocation, panel: UnsafePointer(invocation.scratch.assumingMemoryBound(to: Float.self)),
+        image: image, firstRow: first, pixels: 0..<count * geometry.output.width,
+        chunks: 0..<filter.chunks.count)
+    }
+  }
+
+  private func fill(
+    _ invocation: Invocation, image: Int, groups: Range<Int>, firstRow: Int,
+    _ destination: UnsafeMutableRawPointer
+  ) {
+    var window = panel.window(firstOutputRow: firstRow)
+    let to = destination.assumingMemoryBound(to: Float.self)
+    let from = invocation.input(0).assumingMemoryBound(to: Float.self) + image * imageStride
+    if isStem {
+      leap_interleave(&window, channels, from, planeStride, to)
+      return
+    }
+    var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
+    leap_blocked_pack(
+      instructionSet, &window, &prologue, groups.count,
+      from + groups.lowerBound * geometry.inputPixels * product.width, to)
+  }
+
+  /// Computes some pixels, counted from `firstRow` on, of some chunks.
+  private func multiply(
+    _ invocation: Invocation, panel source: UnsafePointer<Float>, image: Int, firstRow: Int,
+    pixels: Range<Int>, chunks: Range<Int>
+  ) {
+    let width = product.width
+    let packed = invocation.input(1).assumingMemoryBound(to: Float.self)
+    let before = firstRow * geometry.output.width
+    taps.withUnsafeBufferPointer { taps in
+      var d = leap_blocked_product(
+        columns: geometry.output.width,
+        in_row: geometry.stride.height * panel.rowPixels * panel.lanes,
+        in_pixel: geometry.stride.width * panel.lanes, groups: panel.groups,
+        group_stride: panel.groupFloats, tap_count: taps.count, taps: taps.baseAddress,
+        lanes: isStem ? panel.lanes * geometry.kernel.width : panel.lanes,
+        out_row: geometry.output.width * width, out_pixel: width,
+        out_group: epilogue.outputStrides.group, residual_group: epilogue.residualStrides.group,
+        low: epilogue.low, high: epilogue.high)
+      for chunk in chunks {
+        let groups = filter.chunks.groups(of: chunk)
+        let first = groups.lowerBound
+        product.function(
+          &d, source, packed + filter.offset(of: chunk),
+          epilogue.biasPointer(invocation, group: first),
+          epilogue.residualPointer(invocation, image: image, group: first).map {
+            $0 + before * width
+          },
+          epilogue.outputPointer(invocation, image: image, group: first) + before * width,
+          pixels.lowerBound, pixels.count, groups.count)
+        epilogue.finish(
+          invocation, image: image, groups: groups,
+          pixels: before + pixels.lowerBound..<before + pixels.upperBound)
+      }
+    }
+  }
+}

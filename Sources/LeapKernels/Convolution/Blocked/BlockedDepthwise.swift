@@ -1,0 +1,98 @@
+// BlockedDepthwise: depthwise convolutions whose channels are blocked: each lane of a window times its own filter.
+//
+// A block is some rows of one group.
+
+import CLeapKernels
+import LeapTensors
+
+package enum BlockedDepthwise {
+  /// The candidate for a convolution in which each output channel reads the input channel of the same number; empty where
+  /// there is none.
+  package static func candidates(
+    _ geometry: ConvolutionGeometry, _ request: KernelRequest
+  ) -> [KernelCandidate] {
+    guard geometry.groupInputs == 1, geometry.groupOutputs == 1,
+      let planar = BlockedConvolution.admitted(geometry, request)
+    else { return [] }
+    let width = request.instructionSet.blockWidth
+    let blocks = ChannelBlocks(width: width, channels: geometry.outputChannels)
+    let operations =
+      2 * Double(geometry.batch * planar.outputPixels * planar.taps) * Double(blocks.slots)
+    return [
+      blockedCandidate(
+        "depthwise", geometry, request, input: .blockedAs(blocks),
+        cost: Cost(
+          operations: operations, bytes: BlockedConvolution.bytes(request),
+          operationsPerNanosecond: 20),
+        filter: { _ in recipe(channels: geometry.outputChannels, taps: planar.taps, blocks) }
+      ) { settled in
+        try kernel(geometry, planar, settled)
+      }
+    ]
+  }
+
+  /// Filters [group][tap][lane].
+  private static func recipe(channels: Int, taps: Int, _ blocks: ChannelBlocks) -> PackingRecipe {
+    let width = blocks.width
+    return PackingRecipe(key: "depthwise \(width)", byteCount: blocks.slots * taps * 4) {
+      source, target in
+      let from = source.assumingMemoryBound(to: Float.self)
+      let to = target.assumingMemoryBound(to: Float.self)
+      for slot in 0..<blocks.slots {
+        for tap in 0..<taps {
+          to[(slot / width * taps + tap) * width + slot % width] =
+            slot < channels ? from[slot * taps + tap] : 0
+        }
+      }
+    }
+  }
+
+  /// Operations that a block should have at least.
+  private static let blockWork = 5e5
+
+  private static func kernel(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
+  ) throws -> Kernel {
+    let width = request.instructionSet.blockWidth
+    let set = request.instructionSet.cValue
+    let x = try request.requiredInput(0)
+    let epilogue = try BlockedEpilogue(request, channels: geometry.outputChannels, width: width)
+    let groups = ChannelBlocks(width: width, channels: geometry.outputChannels).groups
+    let windows = planar.windows
+    let rowWork = 2 * Double(planar.output.width * planar.taps * width)
+    let height = planar.output.height
+    let rows = max(1, min(height, Int(blockWork / max(1, rowWork))))
+    let runs = (height + rows - 1) / rows
+    let (imageStride, groupStride) = (x.imageStride, planar.inputPixels * width)
+    return Kernel(blocks: geometry.batch * groups * runs) { invocation, block in
+      let (part, run) = block.quotientAndRemainder(dividingBy: runs)
+      let (image, group) = part.quotientAndRemainder(dividingBy: groups)
+      let first = run * rows
+      let count = min(rows, height - first)
+      var windows = windows
+      leap_blocked_depthwise(
+        set, &windows,
+        invocation.input(0).assumingMemoryBound(to: Float.self) + image * imageStride
+          + group * groupStride,
+        invocation.input(1).assumingMemoryBound(to: Float.self) + group * planar.taps * width,
+        epilogue.biasPointer(invocation, group: group),
+        epilogue.residualPointer(invocation, image: image, group: group), epilogue.low,
+        epilogue.high, first, count,
+        epilogue.outputPointer(invocation, image: image, group: group))
+      epilogue.finish(
+        invocation, image: image, groups: group..<group + 1,
+        pixels: first * planar.output.width..<(first + count) * planar.output.width)
+    }
+  }
+}
+
+extension PlanarGeometry {
+  /// The windows for C.
+  var windows: leap_blocked_windows {
+    leap_blocked_windows(
+      input: (input.height, input.width), output: (output.height, output.width),
+      kernel: (kernel.height, kernel.width), stride: (stride.height, stride.width),
+      dilation: (dilation.height, dilation.width), pad: (pad.top, pad.left),
+      padded: (input.height, input.width), counts_padding: 0)
+  }
+}

@@ -1,0 +1,300 @@
+// WinogradConvolution: 3 x 3 convolutions of stride 1 with fewer multiplications (Lavin and Gray, "Fast Algorithms for
+// Convolutional Neural Networks", 2016): F(4x4, 3x3) a quarter of them, F(2x2, 3x3) four ninths.
+//
+// 1. Tiles are transformed and multiplied some at a time, so that what lies between stays in the second-level cache.
+// 2. A tile's result depends on that tile alone: blocks change no bit.
+
+import CLeapKernels
+import LeapTensors
+
+enum WinogradConvolution {
+  static func candidates(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
+  ) -> [KernelCandidate] {
+    guard planar.kernel == (3, 3), planar.stride == (1, 1), planar.dilation == (1, 1),
+      planar.pad.top >= 0, planar.pad.left >= 0
+    else { return [] }
+    return [2, 4].map { tile in
+      blockedCandidate(
+        "winograd\(tile)", geometry, request,
+        input: .blocked(width: request.instructionSet.blockWidth),
+        cost: cost(tile, geometry, planar, request),
+        filter: { settled in
+          WinogradFilter(tile, geometry, settled).recipe
+        }
+      ) { settled in
+        try WinogradKernel(tile, geometry, planar, settled).kernel()
+      }
+    }
+  }
+
+  static func tiles(_ tile: Int, _ planar: PlanarGeometry) -> (rows: Int, columns: Int) {
+    ((planar.output.height + tile - 1) / tile, (planar.output.width + tile - 1) / tile)
+  }
+
+  private static func cost(
+    _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ request: KernelRequest
+  ) -> Cost {
+    let width = request.instructionSet.blockWidth
+    let (rows, columns) = tiles(tile, planar)
+    let positions = Double((tile + 2) * (tile + 2))
+    let count = Double(geometry.batch * rows * columns)
+    let inputs = Double(ChannelBlocks(width: width, channels: geometry.inputChannels).slots)
+    let outputs = Double(ChannelBlocks(width: width, channels: geometry.outputChannels).slots)
+    // A transformed number costs about as much as 24 operations of the product. Filters are read from memory once, at
+    // about a quarter of the speed.
+    let operations =
+      2 * count * positions * inputs * outputs + 24 * count * positions * (inputs + outputs)
+    let filters = positions * inputs * outputs * 4
+    return Cost(
+      operations: operations + filters * 4, bytes: BlockedConvolution.bytes(request),
+      operationsPerNanosecond: 80)
+  }
+}
+
+/// Transformed filters: [position][chunk][group][lane][vector lanes].
+struct WinogradFilter: Sendable {
+  let tile: Int
+  let chunks: OutputChunks
+  let inputSlots: Int
+  private let channels: [Int?]
+  private let inputChannels: Int
+  private let outputChannels: Int
+  private let key: String
+
+  init(_ tile: Int, _ geometry: ConvolutionGeometry, _ request: KernelRequest) {
+    self.tile = tile
+    let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
+    chunks = OutputChunks(kernel, channels: geometry.outputChannels)
+    inputChannels = geometry.inputChannels
+    outputChannels = geometry.outputChannels
+    let blocks =
+      request.inputs[0]?.blocks
+      ?? ChannelBlocks(width: kernel.width, channels: inputChannels)
+    inputSlots = blocks.slots
+    channels = blocks.channels(inputChannels)
+    key = "winograd\(tile) \(kernel.width)x\(kernel.vectors) \(blocks)"
+  }
+
+  var positions: Int { (tile + 2) * (tile + 2) }
+  private var positionFloats: Int { inputSlots * chunks.groups * chunks.width }
+
+  /// Floats before a chunk of a position.
+  func offset(position: Int, chunk: Int) -> Int {
+    position * positionFloats + chunk * chunks.vectors * chunks.width * inputSlots
+  }
+
+  var recipe: PackingRecipe {
+    PackingRecipe(key: key, byteCount: positions * positionFloats * 4) { source, target in
+      pack(source.assumingMemoryBound(to: Float.self), target.assumingMemoryBound(to: Float.self))
+    }
+  }
+
+  private func pack(_ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>) {
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: positions) { transformed in
+      transformed.initialize(repeating: 0)
+      for output in 0..<chunks.groups * chunks.width {
+        let chunk = output / (chunks.vectors * chunks.width)
+        let lanes = chunks.groups(of: chunk).count * chunks.width
+        let lane = output - chunk * chunks.vectors * chunks.width
+        for slot in 0..<inputSlots {
+          if let channel = channels[slot], output < outputChannels {
+            leap_winograd_filter(
+              Int32(tile), source + (output * inputChannels + channel) * 9,
+              transformed.baseAddress)
+          } else {
+            transformed.update(repeating: 0)
+          }
+          for position in 0..<positions {
+            target[offset(position: position, chunk: chunk) + slot * lanes + lane] =
+              Float(transformed[position])
+          }
+        }
+      }
+    }
+  }
+}
+
+struct WinogradKernel: Sendable {
+  private let tile: Int
+  private let batch: Int
+  private let filter: WinogradFilter
+  private let epilogue: BlockedEpilogue
+  private let product: leap_blocked_kernel
+  private let instructionSet: leap_isa
+  private let shape: leap_winograd
+  private let tiles: Int
+  private let imageStride: Int
+  private let inputPixels: Int
+  private let outputRow: Int
+
+  init(
+    _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ request: KernelRequest
+  ) throws {
+    self.tile = tile
+    batch = geometry.batch
+    instructionSet = request.instructionSet.cValue
+    product = leap_blocked_kernel_for(instructionSet)
+    filter = WinogradFilter(tile, geometry, request)
+    epilogue = try BlockedEpilogue(
+      request, channels: geometry.outputChannels, width: product.width)
+    let (rows, columns) = WinogradConvolution.tiles(tile, planar)
+    tiles = rows * columns
+    shape = leap_winograd(
+      height: planar.input.height, width: planar.input.width, pad_top: planar.pad.top,
+      pad_left: planar.pad.left, output_height: planar.output.height,
+      output_width: planar.output.width, tile_columns: columns)
+    imageStride = try request.requiredInput(0).imageStride
+    inputPixels = planar.inputPixels
+    outputRow = planar.output.width
+  }
+
+  /// Floats of transformed pixels that a block holds: a good part of a second-level cache.
+  private static let blockFloats = 96 << 10
+  /// Tiles that share one reading of the filters at least.
+  private static let smallestRun = 12
+  /// Operations that a block should have at least.
+  private static let blockWork = 2e6
+
+  private var groups: Int { filter.inputSlots / product.width }
+  private var positions: Int { filter.positions }
+
+  func kernel() -> Kernel {
+    let fitting = WinogradKernel.blockFloats / (positions * filter.inputSlots) / 6 * 6
+    let run = max(WinogradKernel.smallestRun, min(48, fitting))
+    let runs = (tiles + run - 1) / run
+    return runs >= 4 ? tileKernel((tiles + runs - 1) / runs) : imageKernel()
+  }
+
+  /// Floats of some tiles' transformed input.
+  private func inputFloats(_ count: Int) -> Int { positions * filter.inputSlots * count }
+  /// Floats of some tiles' sums for a whole chunk.
+  private func sumFloats(_ count: Int) -> Int {
+    positions * filter.chunks.vectors * product.width * count
+  }
+
+  /// Blocks that each take some tiles from the image to the output.
+  private func tileKernel(_ run: Int) -> Kernel {
+    let runs = (tiles + run - 1) / run
+    let inputBytes = (inputFloats(run) * 4 + 63) / 64 * 64
+    return Kernel(
+      blocks: batch * runs, scratchPerWorker: inputBytes + sumFloats(run) * 4
+    ) { invocation, block in
+      let (image, index) = block.quotientAndRemainder(dividingBy: runs)
+      let first = index * run
+      let count = min(run, tiles - first)
+      let v = invocation.scratch.assumingMemoryBound(to: Float.self)
+      let sums = (invocation.scratch + inputBytes).assumingMemoryBound(to: Float.self)
+      transform(
+        invocation, image: image, groups: 0..<groups, first: first, count: count, into: v,
+        stride: count)
+      for chunk in 0..<filter.chunks.count {
+        multiply(
+          invocation, image: image, chunk: chunk, first: first, count: count, v: v, sums: sums)
+      }
+    }
+  }
+
+  /// Two phases: all tiles are transformed, then each block computes some output channels of all of them. For images of few
+  /// tiles, whose filters are larger than they are.
+  private func imageKernel() -> Kernel {
+    let imageBytes = (inputFloats(tiles) * 4 + 63) / 64 * 64
+    let transformBlock = max(1, min(groups, 4096 / max(1, tiles * positions)))
+    let transformBlocks = (groups + transformBlock - 1) / transformBlock
+    let chunks = filter.chunks.count
+    let work = 2 * Double(sumFloats(tiles)) * Double(filter.inputSlots)
+    let perBlock = max(1, min(chunks, Int(WinogradKernel.blockWork / max(1, work))))
+    let blocks = (chunks + perBlock - 1) / perBlock
+    let input = Phase(blockCount: batch * transformBlocks) { invocation, block in
+      let (image, index) = block.quotientAndRemainder(dividingBy: transformBlocks)
+      let first = index * transformBlock
+      transform(
+        invocation, image: image, groups: first..<min(groups, first + transformBlock), first: 0,
+        count: tiles,
+        into: (invocation.sharedScratch + image * imageBytes).assumingMemoryBound(to: Float.self),
+        stride: tiles)
+    }
+    let output = Phase(blockCount: batch * blocks) { invocation, block in
+      let (image, index) = block.quotientAndRemainder(dividingBy: blocks)
+      for chunk in index * perBlock..<min(chunks, (index + 1) * perBlock) {
+        multiply(
+          invocation, image: image, chunk: chunk, first: 0, count: tiles,
+          v: (invocation.sharedScratch + image * imageBytes).assumingMemoryBound(to: Float.self),
+          sums: invocation.scratch.assumingMemoryBound(to: Float.self))
+      }
+    }
+    return Kernel(
+      phases: [input, output], scratchPerWorker: sumFloats(tiles) * 4,
+      sharedScratch: batch * imageBytes)
+  }
+
+  /// v[position][group][tile][lane].
+  private func transform(
+    _ invocation: Invocation, image: Int, groups: Range<Int>, first: Int, count: Int,
+    into v: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    var shape = shape
+    var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
+    let width = product.width
+    let x = invocation.input(0).assumingMemoryBound(to: Float.self) + image * imageStride
+    for group in groups {
+      leap_winograd_input(
+        instructionSet, Int32(tile), &shape, &prologue, x + group * inputPixels * width, first,
+        count, v + group * stride * width, self.groups * stride * width)
+    }
+  }
+
+  private func multiply(
+    _ invocation: Invocation, image: Int, chunk: Int, first: Int, count: Int,
+    v: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
+  ) {
+    let width = product.width
+    let outputs = filter.chunks.groups(of: chunk)
+    let packed = invocation.input(1).assumingMemoryBound(to: Float.self)
+    let positionFloats = groups * count * width
+    let sumStride = outputs.count * count * width
+    var tap = 0
+    withUnsafePointer(to: &tap) { tap in
+      var d = leap_blocked_product(
+        columns: count, in_row: 0, in_pixel: width, groups: groups, group_stride: count * width,
+        tap_count: 1, taps: tap, lanes: width, out_row: 0, out_pixel: width,
+        out_group: count * width, residual_group: 0, low: -.infinity, high: .infinity)
+      for position in 0..<positions {
+        product.function(
+          &d, v + position * positionFloats,
+          packed + filter.offset(position: position, chunk: chunk), nil, nil,
+          sums + position * sumStride, 0, count, outputs.count)
+      }
+    }
+    var shape = shape
+    for group in outputs {
+      leap_winograd_output(
+        instructionSet, Int32(tile), &shape,
+        sums + (group - outputs.lowerBound) * count * width, sumStride,
+        epilogue.biasPointer(invocation, group: group),
+        epilogue.residualPointer(invocation, image: image, group: group), epilogue.low,
+        epilogue.high, first, count,
+        epilogue.outputPointer(invocation, image: image, group: group))
+    }
+    finish(invocation, image: image, groups: outputs, first: first, count: count)
+  }
+
+  /// What the epilogue does after the tiles are stored, row by row of them.
+  private func finish(
+    _ invocation: Invocation, image: Int, groups: Range<Int>, first: Int, count: Int
+  ) {
+    if epilogue.isFinished { return }
+    let (height, columns) = (shape.output_height, shape.tile_columns)
+    for index in first..<first + count {
+      let (row, column) = (index / columns * tile, index % columns * tile)
+      let right = min(outputRow, column + tile)
+      for y in row..<min(height, row + tile) {
+        epilogue.finish(
+          invocation, image: image, groups: groups,
+          pixels: y * outputRow + column..<y * outputRow + right)
+      }
+    }
+  }
+}
