@@ -1,4 +1,4 @@
-"""Conv, ConvTranspose, pooling and the normalisations."""
+"""Conv, ConvTranspose and pooling."""
 
 import numpy as np
 
@@ -100,45 +100,6 @@ def pooling(add):
                     add(operator, opset, [random(*shape, dtype=dtype)], name=dtype.__name__)
 
 
-def normalisations(add):
-    for dtype in FLOATS:
-        for opset in versions("BatchNormalization", 7):
-            for shape in ((2, 5), (2, 5, 7), (2, 5, 4, 3), (1, 5, 3, 2, 3)):
-                x = random(*shape, dtype=dtype)
-                rest = [random(5, dtype=dtype, seed=seed) for seed in (1, 2, 3)]
-                rest.append(random(5, dtype=dtype, seed=4, low=0.1, high=3))
-                for epsilon in (1e-5, 1e-2):
-                    add("BatchNormalization", opset, [x, *rest], constants=(1, 2, 3, 4),
-                        epsilon=epsilon, name=dtype.__name__, rtol=1e-4, atol=1e-5)
-        for opset in versions("LRN"):
-            for size in (1, 3, 4, 5):
-                add("LRN", opset, [random(2, 7, 3, 4, dtype=dtype)], size=size,
-                    alpha=0.01, beta=0.6, bias=2.0, name=dtype.__name__)
-        for opset in versions("InstanceNormalization", 6):
-            for shape in ((2, 3, 8), (2, 3, 5, 4)):
-                add("InstanceNormalization", opset, [random(*shape, dtype=dtype),
-                    random(3, dtype=dtype, seed=1), random(3, dtype=dtype, seed=2)],
-                    epsilon=1e-3, name=dtype.__name__, rtol=1e-4, atol=1e-5)
-        for opset in versions("LayerNormalization"):
-            for axis in (0, 1, 2, -1, -2):
-                x = random(3, 4, 5, dtype=dtype)
-                shape = x.shape[axis:]
-                for count in (1, 2):
-                    rest = [random(*shape, dtype=dtype, seed=s) for s in range(1, count + 1)]
-                    add("LayerNormalization", opset, [x, *rest], axis=axis, name=dtype.__name__,
-                        rtol=1e-4, atol=1e-5)
-        for opset in versions("GroupNormalization"):
-            for groups in (1, 2, 4):
-                width = groups if opset < 21 else 4
-                add("GroupNormalization", opset, [random(2, 4, 3, 5, dtype=dtype),
-                    random(width, dtype=dtype, seed=1), random(width, dtype=dtype, seed=2)],
-                    num_groups=groups, name=dtype.__name__, rtol=1e-4, atol=1e-5)
-    for opset in versions("LpNormalization"):
-        for axis in (-1, 0, 1):
-            for p in (1, 2):
-                add("LpNormalization", opset, [random(3, 4, 5)], axis=axis, p=p)
-
-
 def all_cases(add):
-    for family in (convolutions, transposed_convolutions, pooling, normalisations):
+    for family in (convolutions, transposed_convolutions, pooling):
         family(add)

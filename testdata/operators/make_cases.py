@@ -22,11 +22,13 @@ from onnx import numpy_helper
 
 import convolution_cases
 import elementwise_cases
+import normalization_cases
 import reduction_cases
 import shape_cases
 from case_writer import CaseWriter
 
-FAMILIES = (elementwise_cases, shape_cases, reduction_cases, convolution_cases)
+FAMILIES = (elementwise_cases, shape_cases, reduction_cases, convolution_cases,
+            normalization_cases)
 
 
 def stamp():

@@ -22,7 +22,7 @@ struct ReductionGeometry: Sendable {
   let columns: Int
   /// Kept axes outside the rows.
   let kept: StridedIndex
-  /// Reduced axes outside the rows, of which the output has none.
+  /// Reduced axes outside the rows. An output that has them is one of the input's shape.
   let reduced: StridedIndex
   /// Elements that become one.
   let reducedCount: Int
@@ -39,7 +39,7 @@ struct ReductionGeometry: Sendable {
 
   /// - Parameters:
   ///   - axes: for each axis of the input, whether it is reduced.
-  ///   - keepsDimensions: whether the output has extents of 1 for them.
+  ///   - keepsDimensions: whether the output has extents for them: 1, or those of the input.
   init(_ input: Operand, _ output: Operand, axes: [Bool], keepsDimensions: Bool) throws {
     guard let from = input.strides, let to = output.strides else {
       throw OperatorError("reductions take plain layouts")
@@ -52,7 +52,8 @@ struct ReductionGeometry: Sendable {
     var inner: [(extent: Int, input: Int, output: Int)] = []
     for axis in 0..<first {
       if axes[axis] {
-        inner.append((input.shape[axis], from[axis], 0))
+        let stays = keepsDimensions && output.shape[axis] != 1
+        inner.append((input.shape[axis], from[axis], stays ? to[axis] : 0))
       } else {
         let place = keepsDimensions ? axis : outer.count
         outer.append((input.shape[axis], from[axis], to[place]))
@@ -78,17 +79,27 @@ struct ReductionGeometry: Sendable {
     return (before.map { $0 + 1 } ?? 0, last + 1)
   }
 
+  /// Some rows that are joined one after the other.
+  struct Piece {
+    /// Offsets of the first row, counted in elements.
+    let input: Int
+    let output: Int
+    /// The first row, and how many there are.
+    let row: Int
+    let rows: Int
+  }
+
   /// Calls `body` for each piece of a chunk, in order.
-  ///
-  /// - Parameter body: takes the offset of the piece's first row in the input, counted in elements, and the
-  ///   number of rows.
   @inline(__always)
-  func forEachPiece(of chunk: Int, _ body: (_ offset: Int, _ rows: Int) -> Void) {
+  func forEachPiece(of chunk: Int, _ body: (Piece) -> Void) {
     let first = chunk * piecesPerChunk
     for piece in first..<min(first + piecesPerChunk, pieces) {
       let row = piece % piecesPerRun * rowsPerPiece
-      let offset = reduced.offsets(piece / piecesPerRun).input + row * columns
-      body(offset, min(rowsPerPiece, rows - row))
+      let offsets = reduced.offsets(piece / piecesPerRun)
+      body(
+        Piece(
+          input: offsets.input + row * columns, output: offsets.output + row * columns, row: row,
+          rows: min(rowsPerPiece, rows - row)))
     }
   }
 }

@@ -115,22 +115,22 @@ package struct ReductionKernel: Sendable {
     let x = invocation.input(0) + base * width
     start(accumulators, count)
     guard function == .logSumExp else {
-      geometry.forEachPiece(of: chunk) { offset, rows in
-        join(function.raw, x + offset * width, rows, count, accumulators)
+      geometry.forEachPiece(of: chunk) { piece in
+        join(function.raw, x + piece.input * width, piece.rows, count, accumulators)
       }
       return
     }
     let maxima = accumulators + tileBytes
     let sums = accumulators.assumingMemoryBound(to: Double.self)
-    geometry.forEachPiece(of: chunk) { offset, rows in
-      join(LEAP_REDUCE_MAX, x + offset * width, rows, count, maxima)
+    geometry.forEachPiece(of: chunk) { piece in
+      join(LEAP_REDUCE_MAX, x + piece.input * width, piece.rows, count, maxima)
     }
-    geometry.forEachPiece(of: chunk) { offset, rows in
+    geometry.forEachPiece(of: chunk) { piece in
       if geometry.isRun {
-        leap_reduce_exp_run(type, x + offset * width, rows, maxima, sums)
+        leap_reduce_exp_run(type, x + piece.input * width, piece.rows, maxima, sums)
       } else {
         leap_reduce_exp_rows(
-          type, x + offset * width, rows, geometry.columns, count, maxima, sums)
+          type, x + piece.input * width, piece.rows, geometry.columns, count, maxima, sums)
       }
     }
   }
