@@ -1,5 +1,6 @@
 // elementwise_convert.c: conversions between element types, selection, copies, powers of mixed types.
 #include "elementwise_types.h"
+#include "half.h"
 
 /// Cut towards zero; saturates at the ends of 64 bits; NaN gives 0.
 LEAP_INLINE int64_t integer_from_double(double v) {
@@ -12,55 +13,76 @@ LEAP_INLINE uint64_t unsigned_from_double(double v) {
   return v < 18446744073709551616.0 ? (uint64_t)v : v != v ? 0 : UINT64_MAX;
 }
 
-#define TO_EVERY_TYPE(T, TO_INTEGER, TO_UNSIGNED)                         \
-  switch (to) {                                                           \
-    case LEAP_F32: LEAP_UNARY_LOOP(T, float, v);                          \
-    case LEAP_F64: LEAP_UNARY_LOOP(T, double, v);                         \
-    case LEAP_I8: LEAP_UNARY_LOOP(T, int8_t, TO_INTEGER(v));              \
-    case LEAP_I16: LEAP_UNARY_LOOP(T, int16_t, TO_INTEGER(v));            \
-    case LEAP_I32: LEAP_UNARY_LOOP(T, int32_t, TO_INTEGER(v));            \
-    case LEAP_I64: LEAP_UNARY_LOOP(T, int64_t, TO_INTEGER(v));            \
-    case LEAP_U8: LEAP_UNARY_LOOP(T, uint8_t, TO_INTEGER(v));             \
-    case LEAP_U16: LEAP_UNARY_LOOP(T, uint16_t, TO_INTEGER(v));           \
-    case LEAP_U32: LEAP_UNARY_LOOP(T, uint32_t, TO_INTEGER(v));           \
-    case LEAP_U64: LEAP_UNARY_LOOP(T, uint64_t, TO_UNSIGNED(v));          \
-    case LEAP_BOOL: LEAP_UNARY_LOOP(T, uint8_t, v != 0);                  \
-    default: return LEAP_UNSUPPORTED;                                     \
+// VALUE gives an element as a number, SINGLE as a float that may be rounded again (see leap_odd_from_double).
+#define TO_EVERY_TYPE(T, VALUE, SINGLE, TO_INTEGER, TO_UNSIGNED)                     \
+  switch (to) {                                                                      \
+    case LEAP_F32: LEAP_UNARY_LOOP(T, float, VALUE(v));                              \
+    case LEAP_F64: LEAP_UNARY_LOOP(T, double, VALUE(v));                             \
+    case LEAP_I8: LEAP_UNARY_LOOP(T, int8_t, TO_INTEGER(VALUE(v)));                  \
+    case LEAP_I16: LEAP_UNARY_LOOP(T, int16_t, TO_INTEGER(VALUE(v)));                \
+    case LEAP_I32: LEAP_UNARY_LOOP(T, int32_t, TO_INTEGER(VALUE(v)));                \
+    case LEAP_I64: LEAP_UNARY_LOOP(T, int64_t, TO_INTEGER(VALUE(v)));                \
+    case LEAP_U8: LEAP_UNARY_LOOP(T, uint8_t, TO_INTEGER(VALUE(v)));                 \
+    case LEAP_U16: LEAP_UNARY_LOOP(T, uint16_t, TO_INTEGER(VALUE(v)));               \
+    case LEAP_U32: LEAP_UNARY_LOOP(T, uint32_t, TO_INTEGER(VALUE(v)));               \
+    case LEAP_U64: LEAP_UNARY_LOOP(T, uint64_t, TO_UNSIGNED(VALUE(v)));              \
+    case LEAP_BOOL: LEAP_UNARY_LOOP(T, uint8_t, VALUE(v) != 0);                      \
+    case LEAP_F16: LEAP_UNARY_LOOP(T, uint16_t, leap_half_from_float(SINGLE(v)));    \
+    case LEAP_BF16: LEAP_UNARY_LOOP(T, uint16_t, leap_bfloat_from_float(SINGLE(v))); \
+    default: return LEAP_UNSUPPORTED;                                                \
   }
 
-#define CONVERT_FROM(NAME, T, TO_INTEGER, TO_UNSIGNED)                                                   \
+#define ODD_FROM_SIGNED(v) leap_odd_from_double(leap_sticky_from_signed(v))
+#define ODD_FROM_UNSIGNED(v) leap_odd_from_double(leap_sticky_from_unsigned(v))
+
+#define CONVERT_FROM(NAME, T, VALUE, SINGLE, TO_INTEGER, TO_UNSIGNED)                                    \
   static enum leap_status convert_##NAME(                                                                \
       int32_t to, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count) {                 \
-    TO_EVERY_TYPE(T, TO_INTEGER, TO_UNSIGNED)                                                            \
+    TO_EVERY_TYPE(T, VALUE, SINGLE, TO_INTEGER, TO_UNSIGNED)                                             \
+  }                                                                                                      \
+  static enum leap_status single_##NAME(const void *x, ptrdiff_t sx, float *y, ptrdiff_t count) {        \
+    const ptrdiff_t sy = 1;                                                                              \
+    LEAP_UNARY_LOOP(T, float, SINGLE(v));                                                                \
   }
 
-CONVERT_FROM(f32, float, integer_from_double, unsigned_from_double)
-CONVERT_FROM(f64, double, integer_from_double, unsigned_from_double)
-CONVERT_FROM(i8, int8_t, , )
-CONVERT_FROM(i16, int16_t, , )
-CONVERT_FROM(i32, int32_t, , )
-CONVERT_FROM(i64, int64_t, , )
-CONVERT_FROM(u8, uint8_t, , )
-CONVERT_FROM(u16, uint16_t, , )
-CONVERT_FROM(u32, uint32_t, , )
-CONVERT_FROM(u64, uint64_t, , )
+CONVERT_FROM(f32, float, , , integer_from_double, unsigned_from_double)
+CONVERT_FROM(f64, double, , leap_odd_from_double, integer_from_double, unsigned_from_double)
+CONVERT_FROM(f16, uint16_t, leap_float_from_half, leap_float_from_half, integer_from_double, unsigned_from_double)
+CONVERT_FROM(bf16, uint16_t, leap_float_from_bfloat, leap_float_from_bfloat, integer_from_double, unsigned_from_double)
+CONVERT_FROM(i8, int8_t, , , , )
+CONVERT_FROM(i16, int16_t, , , , )
+CONVERT_FROM(i32, int32_t, , leap_odd_from_double, , )
+CONVERT_FROM(i64, int64_t, , ODD_FROM_SIGNED, , )
+CONVERT_FROM(u8, uint8_t, , , , )
+CONVERT_FROM(u16, uint16_t, , , , )
+CONVERT_FROM(u32, uint32_t, , leap_odd_from_double, , )
+CONVERT_FROM(u64, uint64_t, , ODD_FROM_UNSIGNED, , )
+
+#define FROM_EVERY_TYPE(FUNCTION, ...)                       \
+  switch (from) {                                            \
+    case LEAP_F32: return FUNCTION##_f32(__VA_ARGS__);       \
+    case LEAP_F64: return FUNCTION##_f64(__VA_ARGS__);       \
+    case LEAP_F16: return FUNCTION##_f16(__VA_ARGS__);       \
+    case LEAP_BF16: return FUNCTION##_bf16(__VA_ARGS__);     \
+    case LEAP_I8: return FUNCTION##_i8(__VA_ARGS__);         \
+    case LEAP_I16: return FUNCTION##_i16(__VA_ARGS__);       \
+    case LEAP_I32: return FUNCTION##_i32(__VA_ARGS__);       \
+    case LEAP_I64: return FUNCTION##_i64(__VA_ARGS__);       \
+    case LEAP_U8:                                            \
+    case LEAP_BOOL: return FUNCTION##_u8(__VA_ARGS__);       \
+    case LEAP_U16: return FUNCTION##_u16(__VA_ARGS__);       \
+    case LEAP_U32: return FUNCTION##_u32(__VA_ARGS__);       \
+    case LEAP_U64: return FUNCTION##_u64(__VA_ARGS__);       \
+    default: return LEAP_UNSUPPORTED;                        \
+  }
 
 enum leap_status leap_convert_run(
     int32_t from, int32_t to, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count) {
-  switch (from) {
-    case LEAP_F32: return convert_f32(to, x, sx, y, sy, count);
-    case LEAP_F64: return convert_f64(to, x, sx, y, sy, count);
-    case LEAP_I8: return convert_i8(to, x, sx, y, sy, count);
-    case LEAP_I16: return convert_i16(to, x, sx, y, sy, count);
-    case LEAP_I32: return convert_i32(to, x, sx, y, sy, count);
-    case LEAP_I64: return convert_i64(to, x, sx, y, sy, count);
-    case LEAP_U8:
-    case LEAP_BOOL: return convert_u8(to, x, sx, y, sy, count);
-    case LEAP_U16: return convert_u16(to, x, sx, y, sy, count);
-    case LEAP_U32: return convert_u32(to, x, sx, y, sy, count);
-    case LEAP_U64: return convert_u64(to, x, sx, y, sy, count);
-    default: return LEAP_UNSUPPORTED;
-  }
+  FROM_EVERY_TYPE(convert, to, x, sx, y, sy, count)
+}
+
+enum leap_status leap_single_run(int32_t from, const void *x, ptrdiff_t sx, float *y, ptrdiff_t count) {
+  FROM_EVERY_TYPE(single, x, sx, y, count)
 }
 
 typedef struct { uint64_t low, high; } wide;

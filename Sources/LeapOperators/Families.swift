@@ -7,6 +7,7 @@ var standardFamilies: [any OperatorFamily.Type] {
     Convolution.self,
     Extrema.self,
     Generators.self,
+    Indexing.self,
     MatrixProducts.self,
     Normalization.self,
     Padding.self,

@@ -1,6 +1,7 @@
-// Selection: operators that choose, copy or convert elements: Where, Cast, CastLike, Identity, Dropout.
+// Selection: operators that choose, copy or convert elements: Where, Identity, Dropout, and Cast and CastLike, which have a
+// file of their own.
 //
-// 1. Movement takes every type of whole bytes; conversion takes float32, float64, bool and the integers.
+// 1. Movement takes every type of whole bytes.
 // 2. Shape computations stay symbolic.
 
 import LeapGraph
@@ -70,93 +71,6 @@ package struct Where: Operator {
     try ElementwiseKernels.select(
       condition: try request.requiredInput(0), try request.requiredInput(1),
       try request.requiredInput(2), output: try request.requiredOutput(0))
-  }
-}
-
-/// The candidate that computes `output 0 = input 0` in the output's type.
-private func conversionCandidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-  let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
-    let (input, output) = try request.onlyInputAndOutput()
-    return try ElementwiseKernels.convert(input: input, output: output)
-  }
-  _ = try bind(request)
-  return [
-    KernelCandidate(
-      name: "elementwise",
-      inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned }, outputs: [.plain],
-      inPlace: inPlacePairs(request, inputs: 0..<1),
-      cost: elementwiseCost(request, operations: 1), bind: bind)
-  ]
-}
-
-extension InferenceContext {
-  /// Says that output 0 has the elements of input 0, in another type.
-  fileprivate mutating func setConverted(to type: DataType) throws {
-    let source = try dataType(0)
-    setOutput(0, type, shape(0))
-    if source.isInteger, type == .int64 || type == .int32, let dimensions = dimensions(0) {
-      setOutput(0, dimensions: dimensions)
-    }
-  }
-}
-
-/// Cast: the type is named in opset 1 to 5, numbered from 6 on.
-package struct Cast: Operator {
-  package static let declarations = [OperatorDeclaration("Cast")]
-
-  private let type: DataType
-
-  package init(_ node: NodeReader) throws {
-    try node.requireInputs(1...1)
-    type =
-      node.opset < 6
-      ? try Cast.type(named: try node.required("to", try node.string("to")))
-      : try Cast.type(numbered: try node.required("to", try node.int("to")))
-  }
-
-  private static func type(numbered number: Int) throws -> DataType {
-    guard let raw = Int32(exactly: number), let type = DataType(rawValue: raw) else {
-      throw OperatorError("attribute 'to' is \(number); expected the number of an element type")
-    }
-    return type
-  }
-
-  private static func type(named name: String) throws -> DataType {
-    let names: [String: DataType] = [
-      "FLOAT": .float32, "DOUBLE": .float64, "FLOAT16": .float16, "BOOL": .bool,
-      "INT8": .int8, "INT16": .int16, "INT32": .int32, "INT64": .int64,
-      "UINT8": .uint8, "UINT16": .uint16, "UINT32": .uint32, "UINT64": .uint64,
-      "STRING": .string, "COMPLEX64": .complex64, "COMPLEX128": .complex128,
-    ]
-    guard let type = names[name] else {
-      throw OperatorError("attribute 'to' is '\(name)'; expected the name of an element type")
-    }
-    return type
-  }
-
-  package func infer(_ context: inout InferenceContext) throws {
-    try context.setConverted(to: type)
-  }
-
-  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-    try conversionCandidates(request)
-  }
-}
-
-/// CastLike, from opset 15 on: the second input gives the type, and is never read.
-package struct CastLike: Operator {
-  package static let declarations = [
-    OperatorDeclaration("CastLike", opsets: 15...OperatorTable.latestOpset)
-  ]
-
-  package init(_ node: NodeReader) throws { try node.requireInputs(2...2) }
-
-  package func infer(_ context: inout InferenceContext) throws {
-    try context.setConverted(to: try context.dataType(1))
-  }
-
-  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-    try conversionCandidates(request)
   }
 }
 

@@ -116,6 +116,44 @@ def clips(add):
                         name=np.dtype(dtype).name)
 
 
+# Types without a NumPy type of their own, and the opset that Cast takes them from.
+NARROW = {"BFLOAT16": 13, "FLOAT8E4M3FN": 19, "FLOAT8E4M3FNUZ": 19, "FLOAT8E5M2": 19,
+          "FLOAT8E5M2FNUZ": 19, "UINT4": 21, "INT4": 21, "FLOAT4E2M1": 23, "FLOAT8E8M0": 24,
+          "UINT2": 25, "INT2": 25, "FLOAT6E2M3": 28, "FLOAT6E3M2": 28}
+WIDE = ("FLOAT", "DOUBLE", "FLOAT16", "INT8", "UINT8", "INT32", "INT64", "BOOL")
+
+
+def narrow_casts(add):
+    for kind, since in NARROW.items():
+        number = getattr(TensorProto, kind)
+        narrow = helper.tensor_dtype_to_np_dtype(number)
+        unsigned = kind.startswith("UINT") or kind == "FLOAT8E8M0"
+        for opset in versions("Cast", since):
+            for other in WIDE:
+                to = getattr(TensorProto, other)
+                wide = helper.tensor_dtype_to_np_dtype(to)
+                values = np.array([0, 0.3, 1, 1.5, 2.75, 3.9, 0.51, 2, 0.26, 1.24], np.float64)
+                if wide.kind == "f" and kind not in ("INT4", "UINT4", "INT2", "UINT2"):
+                    values = np.append(values, [5.1, 47, 239.9, 900, 61000])
+                if not unsigned and wide.kind in "fi":
+                    values = np.append(values, [-1, -1.6, -2])
+                values = values.astype(wide)
+                saturations = (0, 1) if kind.startswith("FLOAT8E") and wide.kind == "f" else (1,)
+                roundings = ("up", "down", "nearest") if kind == "FLOAT8E8M0" else (None,)
+                for saturate in saturations:
+                    for rounding in roundings:
+                        settings = {"saturate": saturate} if opset >= 19 else {}
+                        if rounding:
+                            settings["round_mode"] = rounding
+                            values = values[values > 0]
+                        add("Cast", opset, [values], to=number, reference=True, rtol=0, atol=0,
+                            name=f"{other}_{kind}".lower(), **settings)
+                kept = values.astype(np.float32).astype(narrow)
+                if unsigned or not other.startswith("U"):
+                    add("Cast", opset, [kept], to=to, reference=True, rtol=0, atol=0,
+                        name=f"{kind}_{other}".lower())
+
+
 def casts(add):
     kinds = ("float32", "float64", "int8", "uint8", "int16", "int32", "int64", "uint32", "bool",
              "float16")
@@ -132,6 +170,7 @@ def casts(add):
                     to=helper.np_dtype_to_tensor_dtype(np.dtype(target)))
     for opset in versions("CastLike"):
         add("CastLike", opset, [random(3, 4), np.zeros(1, np.int32)])
+    narrow_casts(add)
     for opset in versions("Where"):
         for a, b in SHAPES:
             for dtype in (np.float32, np.float64, np.int32, np.int64):

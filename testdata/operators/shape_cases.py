@@ -96,6 +96,13 @@ def slices(add):
                 add("Split", opset, [x], axis=axis, outputs=count, num_outputs=count, name="equal")
 
 
+def reductions(opset, dtype):
+    """How ScatterElements and ScatterND may join elements."""
+    if opset < 16 or dtype == np.bool_:
+        return ()
+    return ("add", "mul") + (("max", "min") if opset >= 18 else ())
+
+
 def selection(add):
     for dtype in TYPES:
         x = random(4, 5, 6, dtype=dtype, high=9)
@@ -111,15 +118,40 @@ def selection(add):
             for axis in (0, 1, -1):
                 index = np.random.default_rng(axis + 2).integers(-3, 4, (3, 4, 5))
                 add("GatherElements", opset, [x, index], axis=axis, name=label)
+                add("GatherElements", opset, [x, index.astype(np.int32)], axis=axis, name=label)
         for opset in versions("GatherND"):
             add("GatherND", opset, [x, longs(0, 1, 3, 4).reshape(2, 2)], name=label)
+            add("GatherND", opset, [x, longs(-1, 1, 3, -4, -5, 0).reshape(1, 2, 3)], name=label)
             if opset >= 12:
-                add("GatherND", opset, [x, longs(0, 1, 2, 3).reshape(4, 1)], batch_dims=1,
-                    name=f"{label}_batch")
+                for index in (longs(0, 1, -2, 3).reshape(4, 1), longs(*range(-4, 4)).reshape(4, 2),
+                              longs(*range(-4, 4)).reshape(4, 2, 1)):
+                    add("GatherND", opset, [x, index], batch_dims=1, name=f"{label}_batch")
+                add("GatherND", opset, [x, longs(*range(-3, 2)).reshape(1, 5, 1).repeat(4, 0)],
+                    batch_dims=2, name=f"{label}_batch")
         for opset in versions("ScatterND"):
-            add("ScatterND", opset, [x, longs(0, 3).reshape(2, 1), x[:2] + x[2:]], name=label)
-        for opset in versions("ScatterElements"):
-            add("ScatterElements", opset, [x, np.zeros((1, 5, 6), np.int64), x[1:2]], name=label)
+            for index in (longs(0, 3), longs(0, 2, -1, 1), longs(0, -5, 5, 3, 2, 1)):
+                index = index.reshape(2, -1)
+                updates = x[:2] + x[2:] if index.size == 2 else (
+                    x[0, :2] + x[1, 1:3] if index.size == 4 else x[0, 0, :2])
+                add("ScatterND", opset, [x, index, updates], name=label)
+                for reduction in reductions(opset, dtype):
+                    add("ScatterND", opset, [x, index.repeat(2, 0), updates.repeat(2, 0)],
+                        reduction=reduction, name=f"{label}_{reduction}")
+        for opset in versions("Scatter") + versions("ScatterElements"):
+            operator = "ScatterElements" if opset >= 11 else "Scatter"
+            add(operator, opset, [x, np.zeros((1, 5, 6), np.int64), x[1:2]], name=label)
+            for axis in (0, 1, 2, -1):
+                count = x.shape[axis]
+                index = (np.arange(3).reshape([3 if k == axis % 3 else 1 for k in range(3)])
+                         + np.arange(2).reshape([2 if k == (axis + 1) % 3 else 1
+                                                 for k in range(3)])) * 3 % count
+                index = index.astype(np.int32 if axis == 1 else np.int64)
+                updates = random(*index.shape, dtype=dtype, seed=axis + 5, high=9)
+                negative = index - count if opset >= 11 else index
+                add(operator, opset, [x, negative, updates], axis=axis, name=label)
+                for reduction in reductions(opset, dtype):
+                    add(operator, opset, [x, index * 0 + 1, updates], axis=axis,
+                        reduction=reduction, name=f"{label}_{reduction}")
         for opset in versions("DepthToSpace"):
             y = random(2, 12, 3, 5, dtype=dtype)
             for mode in ("DCR", "CRD") if opset >= 11 else ("DCR",):
@@ -128,7 +160,10 @@ def selection(add):
         for opset in versions("SpaceToDepth"):
             add("SpaceToDepth", opset, [random(2, 3, 4, 6, dtype=dtype)], blocksize=2, name=label)
     for opset in versions("NonZero"):
-        add("NonZero", opset, [random(3, 4, dtype=np.int64)])
+        for dtype in TYPES:
+            for shape in ((3, 4), (7,), (2, 3, 2), (0, 3), (1, 1)):
+                add("NonZero", opset, [np.round(random(*shape)).astype(dtype)],
+                    name=np.dtype(dtype).name)
     for opset in versions("OneHot"):
         for axis in (-1, 0, 1):
             add("OneHot", opset, [longs(0, 2, -1, 7), np.int64(4), np.array([0.5, 2], np.float32)],

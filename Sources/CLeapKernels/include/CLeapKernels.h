@@ -9,6 +9,7 @@
 #include "leap_elementwise.h"
 #include "leap_epilogue.h"
 #include "leap_gemm.h"
+#include "leap_indexing.h"
 #include "leap_math.h"
 #include "leap_movement.h"
 #include "leap_normalization.h"

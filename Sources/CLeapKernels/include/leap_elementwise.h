@@ -79,9 +79,14 @@ enum leap_status leap_where_run(
 enum leap_status leap_copy_run(
     ptrdiff_t width, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count);
 
-/// Converts between float32, float64, bool and the integers of 8 to 64 bits. Floats are cut towards zero; what is out of
-/// range of 64 bits saturates there (NaN gives 0) and narrower integers keep the low bits. Anything but 0 is true.
+/// Converts between float16, bfloat16, float32, float64, bool and the integers of 8 to 64 bits. Floats are rounded once, to
+/// nearest, ties to even; towards integers they are cut towards zero; what is out of range of 64 bits saturates there (NaN
+/// gives 0) and narrower integers keep the low bits. Anything but 0 is true.
 enum leap_status leap_convert_run(
     int32_t from, int32_t to, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count);
+
+/// Elements of the types of `leap_convert_run` as floats that may be rounded once more, to a type of at most 22 bits of
+/// precision, without harm.
+enum leap_status leap_single_run(int32_t from, const void *x, ptrdiff_t sx, float *y, ptrdiff_t count);
 
 #endif
