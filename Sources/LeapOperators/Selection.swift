@@ -90,22 +90,26 @@ package struct Identity: Operator {
   }
 }
 
-/// Dropout in inference: a copy, and a mask of ones. The mask is of the input's type before opset 10, bool from then on.
+/// Dropout, ONNX opsets 1 to 28: a copy, and a mask of ones (of the input's type before opset 10, bool from then on). From opset
+/// 12 on an input may ask for training, which draws numbers as ONNX's reference implementation does.
 package struct Dropout: Operator {
   package static let declarations = [OperatorDeclaration("Dropout")]
 
   private let opset: Int
   private let hasTrainingMode: Bool
   private let hasRatio: Bool
+  private let seed: UInt32?
 
   package init(_ node: NodeReader) throws {
     opset = node.opset
     try node.requireInputs(1...(opset >= 12 ? 3 : 1))
     hasRatio = node.hasInput(1)
     hasTrainingMode = node.hasInput(2)
+    seed = try opset >= 12 ? node.int("seed").map { UInt32(truncatingIfNeeded: $0) } : nil
   }
 
   package var valueInputs: [Int] { hasTrainingMode ? (hasRatio ? [1, 2] : [2]) : [] }
+  package var isDeterministic: Bool { !hasTrainingMode || seed != nil }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
@@ -114,32 +118,35 @@ package struct Dropout: Operator {
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
-    try refuseTraining(request)
+    let (ratio, seed) = (try trainingRatio(request), seed)
     let bind: @Sendable (KernelRequest) throws -> Kernel = { request in
-      try ElementwiseKernels.copyWithOnes(
-        try request.requiredInput(0), outputs: request.outputs)
+      let input = try request.requiredInput(0)
+      guard ratio != 0 else {
+        return try ElementwiseKernels.copyWithOnes(input, outputs: request.outputs)
+      }
+      _ = try request.requiredOutput(0)
+      let hasMask = request.outputs.count > 1 && request.outputs[1] != nil
+      return try DropoutKernel.kernel(input, hasMask: hasMask, ratio: ratio, seed: seed)
     }
     _ = try bind(request)
+    let layout: LayoutRequirement = ratio == 0 ? .plain : .contiguous
     return [
       KernelCandidate(
-        name: "elementwise",
-        inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned },
-        outputs: request.outputs.map { _ in .plain },
+        name: ratio == 0 ? "elementwise" : "dropout",
+        inputs: request.inputs.indices.map { $0 == 0 ? layout : .planned },
+        outputs: request.outputs.map { _ in layout },
         inPlace: inPlacePairs(request, inputs: 0..<1),
-        cost: elementwiseCost(request, operations: 1), bind: bind)
+        cost: elementwiseCost(request, operations: ratio == 0 ? 1 : 20), bind: bind)
     ]
   }
 
-  /// Training with a ratio other than 0 would draw random numbers.
-  private func refuseTraining(_ request: KernelRequest) throws {
-    guard let mode = request.values[2]?.integers?.first, mode != 0 else { return }
-    let ratio =
-      request.values[1].map {
-        $0.elements(as: Float.self)?.first.map(Double.init)
-          ?? $0.elements(as: Double.self)?.first
-      } ?? 0.5
-    guard ratio == 0 else {
-      throw OperatorError("training_mode is true; only inference, or a ratio of 0, is supported")
+  /// The part of the elements that is dropped: 0 in inference.
+  private func trainingRatio(_ request: KernelRequest) throws -> Double {
+    guard let mode = request.values[2]?.integers?.first, mode != 0 else { return 0 }
+    let ratio = request.values[1].map { $0.firstFloat ?? .nan } ?? 0.5
+    guard ratio >= 0, ratio < 1 else {
+      throw OperatorError("the ratio is \(ratio); expected a number from 0 up to, but not, 1")
     }
+    return ratio
   }
 }

@@ -17,6 +17,7 @@
 #include "leap_pooling.h"
 #include "leap_processor.h"
 #include "leap_progression.h"
+#include "leap_random.h"
 #include "leap_reduction.h"
 #include "leap_resize.h"
 #include "leap_softmax.h"

@@ -73,13 +73,13 @@ package struct FloatFormat: Sendable, Hashable {
   /// The pattern of infinity, in the formats that have one.
   private var infinity: UInt32 { (1 << UInt32(exponentBits) - 1) << UInt32(mantissaBits) }
 
-  /// The pattern of a quiet NaN; the formats without one give the largest number.
+  /// The pattern of a quiet NaN. The formats without one give minus zero, as ONNX's own cases expect (its text says the largest
+  /// number).
   private func nan(sign: UInt32) -> UInt32 {
     switch specials {
     case .infinityAndNaN: sign | infinity | 1 << UInt32(mantissaBits - 1)
     case .nanAtTop: sign | (signBit - 1)
-    case .nanAtMinusZero: signBit
-    case .none: sign | largestFinite
+    case .nanAtMinusZero, .none: signBit
     }
   }
 
