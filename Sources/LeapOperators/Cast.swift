@@ -1,4 +1,4 @@
-// Cast: operators that convert elements: Cast and CastLike, between all types that are numbers.
+// Cast: operators that convert elements: Cast and CastLike. Kernels convert numbers, StringCast the rest.
 
 import LeapGraph
 import LeapKernels
@@ -72,6 +72,20 @@ package struct Cast: Operator {
     options = try conversionOptions(node)
   }
 
+  init(to type: DataType, _ options: ConversionOptions = ConversionOptions()) {
+    self.type = type
+    self.options = options
+  }
+
+  /// The tensor's elements, numbers, in the operator's type, which is one of numbers too.
+  func convert(_ tensor: Tensor) throws -> Tensor {
+    try Evaluator.evaluate(self, inputs: [tensor], outputCount: 1)[0]
+  }
+
+  package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
+    inputs.first == .string || type == .string ? StringCast(to: type, options) : nil
+  }
+
   private static func type(numbered number: Int) throws -> DataType {
     guard let raw = Int32(exactly: number), let type = DataType(rawValue: raw) else {
       throw OperatorError("attribute 'to' is \(number); expected the number of an element type")
@@ -112,6 +126,11 @@ package struct CastLike: Operator {
   package init(_ node: NodeReader) throws {
     try node.requireInputs(2...2)
     options = try conversionOptions(node)
+  }
+
+  package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
+    guard inputs.count == 2, inputs.contains(.string), let type = inputs[1] else { return nil }
+    return StringCast(to: type, options)
   }
 
   package func infer(_ context: inout InferenceContext) throws {

@@ -157,10 +157,47 @@ import Testing
     }
   }
 
-  @Test func stringsAreNoNumbers() throws {
-    #expect(throws: OperatorError.self) {
-      try cast(to: .float32).run([Tensor(strings: ["1"])])
+  @Test func stringsBecomeNumbers() throws {
+    let texts = ["3.14", "-1e-5", "1E8", "+INF", "inf", "-Inf", "nan", "100.5"]
+    let x = try Tensor(strings: texts, shape: [2, 4])
+    let expected = [3.14, -1e-5, 1e8, .infinity, .infinity, -.infinity, .nan, 100.5]
+    expectClose(try cast(to: .float64).run([x])[0], expected, shape: [2, 4], relative: 0)
+    expectClose(try cast(to: .float32).run([x])[0], expected)
+    let integers = try Tensor(strings: ["-9223372036854775807", "9007199254740993"])
+    #expect(
+      try cast(to: .int64).run([integers])[0].elements(as: Int64.self)
+        == [-9_223_372_036_854_775_807, 9_007_199_254_740_993])
+    expectClose(try cast(to: .int8).run([Tensor(strings: ["100.5", "-3"])])[0], [100, -3])
+    for text in ["Hello World!", "", "0x10", "1,5", "infinity"] {
+      #expect(throws: OperatorError.self) {
+        try cast(to: .float32).run([Tensor(strings: [text])])
+      }
     }
+  }
+
+  @Test func numbersBecomeStrings() throws {
+    func texts(_ tensor: Tensor) throws -> [String]? {
+      try cast(to: .string).run([tensor])[0].strings
+    }
+    #expect(
+      try texts(Tensor([Float(314.15926), 0.1, 1, -2.5, 1e-5, -1.25e10, .nan, -.infinity, 1e20]))
+        == [
+          "314.15927", "0.1", "1", "-2.5", "0.00001", "-12500000000", "NaN", "-INF",
+          "100000000000000000000",
+        ])
+    #expect(
+      try texts(Tensor([0.1, 1.5e-7, 123456789.125])) == ["0.1", "0.00000015", "123456789.125"])
+    #expect(try texts(Tensor([Int64.min, 7])) == ["-9223372036854775808", "7"])
+    #expect(try texts(Tensor([UInt64.max])) == ["18446744073709551615"])
+    #expect(try texts(Tensor([true, false])) == ["1", "0"])
+    #expect(try texts(tensor(.float16, [0, 0x3e], [1])) == ["1.5"])
+    let like = OperatorHarness("CastLike")
+    #expect(
+      try like.run([Tensor([Int8(5)]), Tensor(strings: ["x"])])[0].strings == ["5"])
+    expectClose(try like.run([Tensor(strings: ["5"]), Tensor([Float(0)])])[0], [5])
+  }
+
+  @Test func complexNumbersAreRefused() throws {
     #expect(throws: OperatorError.self) { try cast(to: .complex64).run([Tensor([Float(1)])]) }
   }
 }

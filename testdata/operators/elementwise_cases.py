@@ -170,6 +170,17 @@ def casts(add):
                     to=helper.np_dtype_to_tensor_dtype(np.dtype(target)))
     for opset in versions("CastLike"):
         add("CastLike", opset, [random(3, 4), np.zeros(1, np.int32)])
+    for opset in versions("Cast", 9):
+        texts = np.array([["3.5", "-1e-5", "1E8"], ["INF", "-inf", "NaN"]], object)
+        for target in (np.float32, np.float64):
+            add("Cast", opset, [texts], name=f"string_{np.dtype(target).name}",
+                to=helper.np_dtype_to_tensor_dtype(np.dtype(target)))
+        add("Cast", opset, [np.array(["7", "-12"], object)], to=TensorProto.INT64,
+            name="string_int64")
+        for values in (np.array([2.5, -0.125, 3, np.nan, np.inf, -np.inf], np.float32),
+                       np.array([7, -12], np.int64), np.array([7, 200], np.uint8)):
+            add("Cast", opset, [values], to=TensorProto.STRING,
+                name=f"{values.dtype.name}_string")
     narrow_casts(add)
     for opset in versions("Where"):
         for a, b in SHAPES:

@@ -18,7 +18,9 @@ package enum Evaluator {
     _ operation: any Operator, inputs: [Tensor?], outputCount: Int,
     epilogue: [EpilogueStage] = [], byteLimit: Int = .max
   ) throws -> [Tensor] {
-    if let host = operation as? any HostOperator { return try host.run(inputs) }
+    if let host = operation.hostOperator(for: inputs.map { $0?.dataType }) {
+      return try host.run(inputs)
+    }
     let outputs = try infer(operation, inputs, outputCount)
     var total = 0
     for output in outputs {

@@ -47,6 +47,10 @@ package protocol Operator: Sendable {
   /// then lets both lie in one place. nil where the operator computes anything.
   var viewInput: Int? { get }
 
+  /// What computes the outputs for inputs of these types where no kernel does: the operator itself where it is a
+  /// `HostOperator`, another one where elements are strings. nil where kernels do.
+  func hostOperator(for inputs: [DataType?]) -> (any HostOperator)?
+
   /// Says types and shapes of the outputs, as far as those of the inputs allow. Throws `OperatorError` for inputs
   /// that the operator does not take.
   func infer(_ context: inout InferenceContext) throws
@@ -59,6 +63,9 @@ extension Operator {
   package var valueInputs: [Int] { [] }
   package var isDeterministic: Bool { true }
   package var viewInput: Int? { nil }
+  package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
+    self as? any HostOperator
+  }
 }
 
 /// An operator whose output shapes follow from data (NonZero, Unique), or whose values are no numbers: it makes its own

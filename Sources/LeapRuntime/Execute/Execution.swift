@@ -123,8 +123,9 @@ struct Execution {
 
   private func runHost(_ position: Int) throws -> [ValueID: Tensor] {
     let node = program.graph.nodes[position]
-    guard let host = program.operators[position] as? any HostOperator else { return [:] }
     let inputs = try node.inputs.map { try $0.map { try tensor($0) } }
+    let types = inputs.map { $0?.dataType }
+    guard let host = program.operators[position].hostOperator(for: types) else { return [:] }
     let outputs: [Tensor]
     do { outputs = try host.run(inputs) } catch let error as OperatorError {
       throw RunError.node(node.description(in: program.graph), reason: error.reason)

@@ -116,7 +116,7 @@ package struct ConstantFolding: Pass {
   private func evaluate(
     _ node: Node, _ operation: any Operator, _ inputs: [Constant?], _ limit: Int
   ) throws -> [Tensor]? {
-    if let host = operation as? any HostOperator {
+    if let host = operation.hostOperator(for: inputs.map { $0?.dataType }) {
       let operands = inputs.map { $0.map { Operand($0.dataType, $0.shape) } }
       guard let bound = host.outputBound(operands), bound <= limit else { return nil }
     }

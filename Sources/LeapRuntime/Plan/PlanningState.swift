@@ -101,7 +101,7 @@ extension PlanningState {
       return try undecided.allSatisfy { known[$0] != nil } && place(position, in: &selection)
     }
     if try fold(position) { return true }
-    if operation is any HostOperator {
+    if hostOperator(position) != nil {
       selection.hostNodes.append(position)
       return true
     }
@@ -117,6 +117,12 @@ extension PlanningState {
     }
     selection.kernelNodes.append(position)
     return true
+  }
+
+  /// What computes a node on the host, its inputs' types being known; nil where kernels do.
+  private func hostOperator(_ position: Int) -> (any HostOperator)? {
+    program.operators[position].hostOperator(
+      for: program.graph.nodes[position].inputs.map { $0.flatMap { types[$0]?.dataType } })
   }
 
   /// Refuses a value that is larger than the machine's memory before any kernel computes with its extents.
@@ -151,7 +157,7 @@ extension PlanningState {
   private mutating func fold(_ position: Int) throws -> Bool {
     let node = program.graph.nodes[position]
     let operation = program.operators[position]
-    guard operation.isDeterministic, !(operation is any HostOperator) else { return false }
+    guard operation.isDeterministic, hostOperator(position) == nil else { return false }
     var context: InferenceContext?
     if !node.inputs.allSatisfy({ $0 == nil || known[$0!] != nil }) {
       // Shape and Size know their output from the input's shape alone.
