@@ -102,3 +102,12 @@ void leap_vectors_to_planes(ptrdiff_t width, ptrdiff_t channels, ptrdiff_t count
     for (ptrdiff_t c = i < squares ? whole : 0; c < channels; c++)
       planes[c * plane_stride + i] = vectors[i * width + c];
 }
+
+void leap_scale_shift_clip(float scale, float shift, float low, float high, const float *x, float *y,
+                           ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    float v = x[i] * scale + shift;
+    v = v < low ? low : v;
+    y[i] = v > high ? high : v;
+  }
+}

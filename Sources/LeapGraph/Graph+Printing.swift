@@ -46,8 +46,9 @@ private struct GraphPrinter {
     let list = attributes.isEmpty ? "" : " [\(attributes.joined(separator: ", "))]"
     let epilogue =
       node.epilogue.isEmpty ? "" : " then \(node.epilogue.map { "\($0)" }.joined(separator: ", "))"
+    let prologue = node.prologue.map { " after \($0)" } ?? ""
     line(
-      "\(outputs) = \(domain)\(escaped(node.operatorType))(\(inputs))\(list)\(epilogue)  # \(escaped(node.name))"
+      "\(outputs) = \(domain)\(escaped(node.operatorType))(\(inputs))\(list)\(prologue)\(epilogue)  # \(escaped(node.name))"
     )
     nested { printer in
       for (attribute, subgraph) in node.subgraphs {

@@ -76,6 +76,8 @@ package struct Node: Sendable {
   package var attributes: [String: Attribute]
   /// What fusion appended: stages that run on each result before it is stored.
   package var epilogue: [EpilogueStage] = []
+  /// What fusion put in front: done to input 0 before the operator reads it.
+  package var prologue: Prologue?
   package var origin: Origin
 
   package init(

@@ -24,6 +24,9 @@ package struct Conv: EpilogueOperator {
 
   package var epilogueCapabilities: EpilogueCapabilities { .all }
 
+  /// Whether its input may be scaled, shifted and clipped on the way.
+  package var takesPrologue: Bool { groups == 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try convolutionType(&context, hasBias: hasBias)
     guard let x = context.shape(0), let w = context.shape(1) else {
@@ -73,7 +76,7 @@ package struct Conv: EpilogueOperator {
       }
     }
     return LeapOperators.plainCandidate("im2col", geometry, request, speed: 50) {
-      try Im2colConvolution.kernel(geometry, $0)
+      try PlainPrologue.kernel($0) { try Im2colConvolution.kernel(geometry, $0) }
     }
   }
 }

@@ -37,3 +37,7 @@ void leap_planes_to_vectors(ptrdiff_t width, ptrdiff_t channels, ptrdiff_t count
 /// Copies `count` pixels of `channels` channels from vectors of `width` lanes into planes `plane_stride` apart.
 void leap_vectors_to_planes(ptrdiff_t width, ptrdiff_t channels, ptrdiff_t count, const float *vectors,
                             float *planes, ptrdiff_t plane_stride);
+
+/// y[i] = clip(x[i] scale + shift); NaN stays NaN.
+void leap_scale_shift_clip(float scale, float shift, float low, float high, const float *x, float *y,
+                           ptrdiff_t count);

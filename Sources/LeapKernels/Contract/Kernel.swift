@@ -173,6 +173,7 @@ package struct KernelRequest: Sendable {
   /// The inputs that are constants, which a kernel may have packed.
   package var constantInputs: Set<Int>
   package var epilogue: [EpilogueStage]
+  package var prologue: Prologue?
   /// The instruction set whose kernels are to be used; one that has none of a kind gives the portable one.
   package var instructionSet: InstructionSet
 

@@ -117,10 +117,10 @@ func convolutionEpilogue(_ geometry: ConvolutionGeometry, _ request: KernelReque
 }
 
 extension KernelRequest {
-  /// The number of inputs that are the operator's own, not its epilogue's.
+  /// The number of inputs that are the operator's own, not what fusion added.
   package var ownInputCount: Int {
     inputs.count
-      - epilogue.reduce(0) { count, stage in
+      - epilogue.reduce(prologue == nil ? 0 : 2) { count, stage in
         if case .activation = stage { count } else { count + 1 }
       }
   }

@@ -13,8 +13,8 @@ package struct NodeReader: Sendable {
   package var operatorType: String { node.operatorType }
   /// The version of its domain.
   package var opset: Int { node.opset }
-  /// The number of inputs that the operator itself has, those that a fused epilogue added left out.
-  package var inputCount: Int { node.inputs.count - node.epilogueInputCount }
+  /// The number of inputs that the operator itself has, those that fusion added left out.
+  package var inputCount: Int { node.inputs.count - node.fusedInputCount }
   package var outputCount: Int { node.outputs.count }
 
   /// Whether an input is given.
@@ -157,9 +157,9 @@ package struct NodeReader: Sendable {
 }
 
 extension Node {
-  /// How many of the inputs only the epilogue reads: they come last.
-  package var epilogueInputCount: Int {
-    epilogue.reduce(0) { count, stage in
+  /// How many of the inputs only prologue and epilogue read: they come last.
+  package var fusedInputCount: Int {
+    epilogue.reduce(prologue == nil ? 0 : 2) { count, stage in
       if case .activation = stage { count } else { count + 1 }
     }
   }

@@ -120,6 +120,7 @@ private struct NodeKey: Hashable {
   private let asksFor: [Bool]
   private let attributes: [String: AttributeKey]
   private let epilogue: [EpilogueStage]
+  private let prologue: Prologue?
 
   /// nil for a node with subgraphs, or with attributes whose equality cannot be told.
   init?(_ node: Node, _ replacements: [ValueID: ValueID]) throws {
@@ -136,6 +137,7 @@ private struct NodeKey: Hashable {
     asksFor = node.outputs.map { $0 != nil }
     attributes = keys
     epilogue = node.epilogue
+    prologue = node.prologue
   }
 
   private static func key(_ attribute: Attribute) throws -> AttributeKey? {

@@ -142,6 +142,7 @@ struct DraftBuilder {
         else { return nil }
         return Operand(dataType, shape)
       }, values: known, constantInputs: Set(constant), epilogue: node.epilogue)
+    request.prologue = node.prologue
     request.available = inputs.map { $0.map { draft.values[$0].operand.layout } }
     return request
   }

@@ -157,7 +157,9 @@ extension PlanningState {
   private mutating func fold(_ position: Int) throws -> Bool {
     let node = program.graph.nodes[position]
     let operation = program.operators[position]
-    guard operation.isDeterministic, hostOperator(position) == nil else { return false }
+    guard node.prologue == nil, operation.isDeterministic, hostOperator(position) == nil else {
+      return false
+    }
     var context: InferenceContext?
     if !node.inputs.allSatisfy({ $0 == nil || known[$0!] != nil }) {
       // Shape and Size know their output from the input's shape alone.

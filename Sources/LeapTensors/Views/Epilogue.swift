@@ -28,6 +28,24 @@ package enum EpilogueStage: Sendable, Hashable {
   case activation(Activation)
 }
 
+/// What a convolution does to its input before it is multiplied: y = activation(x · scale + shift), where it is no padding:
+/// what a normalisation and an activation before it computed. Operands are named by their index among the node's inputs.
+package struct Prologue: Sendable, Hashable {
+  /// A value for each input channel. Input shape [channels].
+  package var scaleInput: Int
+  package var shiftInput: Int
+  /// The bounds that the result is clipped to.
+  package var minimum: Float
+  package var maximum: Float
+
+  package init(scaleInput: Int, shiftInput: Int, minimum: Float, maximum: Float) {
+    self.scaleInput = scaleInput
+    self.shiftInput = shiftInput
+    self.minimum = minimum
+    self.maximum = maximum
+  }
+}
+
 /// The kinds of stages that a kernel can take.
 package struct EpilogueCapabilities: OptionSet, Sendable {
   package let rawValue: Int

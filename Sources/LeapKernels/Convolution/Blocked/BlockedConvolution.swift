@@ -41,7 +41,7 @@ package enum BlockedConvolution {
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
   ) -> Bool {
     geometry.inputChannels <= 4 && planar.taps > 1 && planar.dilation.width == 1
-      && request.available[0]?.blocks == nil
+      && request.prologue == nil && request.available[0]?.blocks == nil
   }
 
   private static func candidate(
@@ -59,7 +59,7 @@ package enum BlockedConvolution {
     let pixels = Double(geometry.batch * planar.outputPixels)
     // Writing and reading a border costs about as much as 16 operations an element.
     let copied =
-      planar.isInside && !stem
+      planar.isInside && !stem && request.prologue == nil
       ? 0 : 16 * Double(geometry.batch * planar.covered.height * planar.covered.width * slots)
     return blockedCandidate(
       name, geometry, request, input: stem ? .innerContiguous(from: 2) : .blocked(width: width),
@@ -128,6 +128,16 @@ func blockedCandidate(
     inPlace.append(InPlacePair(input: residual, output: 0))
   }
   var packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [1: filter]
+  if let prologue = request.prologue {
+    for input in [prologue.scaleInput, prologue.shiftInput] {
+      packing[input] = { settled in
+        BlockedElementwise.recipe(
+          channels: geometry.inputChannels,
+          settled.inputs[0]?.blocks ?? ChannelBlocks(width: width, channels: geometry.inputChannels)
+        )
+      }
+    }
+  }
   if let bias = BlockedEpilogue.biasInput(request) {
     packing[bias] = { _ in
       BlockedEpilogue.biasRecipe(channels: geometry.outputChannels, width: width)
@@ -152,6 +162,7 @@ struct ProductConvolution: Sendable {
   private let taps: [Int]
   private let imageStride: Int
   private let planeStride: Int
+  private let prologue: BlockedPrologue
 
   init(
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest, stem: Bool
@@ -168,9 +179,11 @@ struct ProductConvolution: Sendable {
     let x = try request.requiredInput(0)
     imageStride = x.imageStride
     planeStride = x.strides.map { $0[1] } ?? 0
+    prologue = BlockedPrologue(request, width: product.width)
     let panel = BlockedPanel(
       planar, groups: stem ? 1 : x.blocks?.groups ?? 1,
-      lanes: stem ? geometry.inputChannels : product.width, readsImage: !stem)
+      lanes: stem ? geometry.inputChannels : product.width,
+      readsImage: !stem && request.prologue == nil)
     self.panel = panel
     // Interleaved pixels of a row of taps lie side by side: they are summed over as if they were lanes.
     taps =
@@ -242,7 +255,7 @@ struct ProductConvolution: Sendable {
       leap_interleave(&window, channels, from, planeStride, to)
       return
     }
-    var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
+    var prologue = prologue.bound(invocation, group: groups.lowerBound)
     leap_blocked_pack(
       instructionSet, &window, &prologue, groups.count,
       from + groups.lowerBound * geometry.inputPixels * product.width, to)

@@ -128,6 +128,7 @@ struct WinogradKernel: Sendable {
   private let imageStride: Int
   private let inputPixels: Int
   private let outputRow: Int
+  private let prologue: BlockedPrologue
 
   init(
     _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
@@ -149,6 +150,7 @@ struct WinogradKernel: Sendable {
     imageStride = try request.requiredInput(0).imageStride
     inputPixels = planar.inputPixels
     outputRow = planar.output.width
+    prologue = BlockedPrologue(request, width: product.width)
   }
 
   /// Floats of transformed pixels that a block holds: a good part of a second-level cache.
@@ -236,10 +238,10 @@ struct WinogradKernel: Sendable {
     into v: UnsafeMutablePointer<Float>, stride: Int
   ) {
     var shape = shape
-    var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
     let width = product.width
     let x = invocation.input(0).assumingMemoryBound(to: Float.self) + image * imageStride
     for group in groups {
+      var prologue = prologue.bound(invocation, group: group)
       leap_winograd_input(
         instructionSet, Int32(tile), &shape, &prologue, x + group * inputPixels * width, first,
         count, v + group * stride * width, self.groups * stride * width)

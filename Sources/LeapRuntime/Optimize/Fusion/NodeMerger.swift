@@ -65,6 +65,12 @@ struct NodeMerger {
     return connections.consumers(of: value).count <= 1 && !connections.isOutput(value)
   }
 
+  /// The nodes that read a value; nil where it is an output of the graph, or was made by a merge.
+  func readers(of value: ValueID) -> [Int]? {
+    guard value.index < connectedCount, !connections.isOutput(value) else { return nil }
+    return connections.consumers(of: value)
+  }
+
   /// A constant that no caller can replace.
   func constant(_ value: ValueID) -> Constant? {
     overridable.contains(value) ? nil : graph.constants[value]
@@ -147,6 +153,7 @@ struct NodeMerger {
       node.outputs = merged.outputs
       node.attributes = merged.attributes
       node.epilogue = merged.epilogue
+      node.prologue = merged.prologue
       node.origin = merged.origin
     }
   }
