@@ -65,14 +65,14 @@ struct StringCast: HostOperator {
     var figures = halves.joined()
     if halves.count == 2, halves[1] == "0" { figures = String(halves[0]) }
     let point = (halves.first?.count ?? 0) + exponent
-    let plain =
-      if point <= 0 {
-        "0." + String(repeating: "0", count: -point) + figures
-      } else if point >= figures.count {
-        figures + String(repeating: "0", count: point - figures.count)
-      } else {
-        figures.prefix(point) + "." + figures.dropFirst(point)
-      }
+    let plain: String
+    if point <= 0 {
+      plain = "0." + String(repeating: "0", count: -point) + figures
+    } else if point >= figures.count {
+      plain = figures + String(repeating: "0", count: point - figures.count)
+    } else {
+      plain = "\(figures.prefix(point)).\(figures.dropFirst(point))"
+    }
     return (isNegative ? "-" : "") + plain
   }
 
