@@ -17,6 +17,16 @@
   CASE_TO_BOOL(LEAP_GREATER_OR_EQUAL, T, p >= q);    \
   CASE_TO_BOOL(LEAP_LESS_OR_EQUAL, T, p <= q);
 
+// The remainder with the sign of the divisor, 0 included.
+#define FLOORED(T, S, L)                                              \
+  static T floored_##S(T p, T q) {                                    \
+    const T r = fmod##L(p, q);                                        \
+    return r == 0 ? copysign##L(r, q) : (r < 0) != (q < 0) ? r + q : r; \
+  }
+
+FLOORED(float, f, f)
+FLOORED(double, d, )
+
 #define FLOATING_FUNCTIONS(T, S, L)                                       \
   static enum leap_status binary_##S(BINARY_PARAMETERS) {                 \
     switch (function) {                                                   \
@@ -31,6 +41,7 @@
         if (sb == 0 && count > 0 && *(const T *)b == 2) LEAP_BINARY_LOOP(T, T, p *p); \
         LEAP_BINARY_LOOP(T, T, pow##L(p, q));                             \
       CASE(LEAP_FMOD, T, fmod##L(p, q));                                  \
+      CASE(LEAP_MOD, T, floored_##S(p, q));                               \
       CASE(LEAP_PRELU, T, p < 0 ? p * q : p);                             \
       COMPARISONS(T)                                                      \
       default: return LEAP_UNSUPPORTED;                                   \
@@ -86,7 +97,7 @@ static uint64_t integer_power(uint64_t base, int64_t exponent) {
       CASE(LEAP_BITWISE_OR, T, p | q);                                                            \
       CASE(LEAP_BITWISE_XOR, T, p ^ q);                                                           \
       CASE(LEAP_SHIFT_LEFT, T, (uint64_t)q < BITS ? (T)((U)p << (uint64_t)q) : 0);                \
-      CASE(LEAP_SHIFT_RIGHT, T, (uint64_t)q < BITS ? (T)(p >> (uint64_t)q) : 0);                  \
+      CASE(LEAP_SHIFT_RIGHT, T, (uint64_t)q < BITS ? (T)(p >> (uint64_t)q) : SIGNED && p < 0 ? (T)-1 : 0); \
       COMPARISONS(T)                                                                              \
       default: return LEAP_UNSUPPORTED;                                                           \
     }                                                                                             \

@@ -97,7 +97,7 @@ package struct ConvTranspose: EpilogueOperator {
     }
     // A larger output than there are contributions to is padded with zeros at its end.
     let cut = max(0, total)
-    return attributes.autoPad == .sameLower ? cut - cut / 2 : cut / 2
+    return attributes.autoPad == .sameUpper ? cut / 2 : cut - cut / 2
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {

@@ -79,6 +79,15 @@ import Testing
     let fmod = OperatorHarness("Mod", attributes: ["fmod": .int(1)])
     expectClose(try fmod.run([Tensor([Int8(-7), 7]), Tensor([Int8(3), -3])])[0], [-1, 1])
     expectClose(try fmod.run([Tensor([Float(-7.5)]), Tensor([Float(2)])])[0], [-1.5])
+    let x: [Double] = [-7.5, 7.5, -4, 0, -0.0, 3, 3, -3, .infinity, 1, .nan]
+    let y: [Double] = [2, -2, -2, -2, 2, .infinity, -.infinity, .infinity, 2, 0, 1]
+    let floored: [Double] = [0.5, -0.5, -0.0, -0.0, 0, 3, -.infinity, .infinity, .nan, .nan, .nan]
+    let result = try OperatorHarness("Mod").run([Tensor(x), Tensor(y)])[0]
+    expectClose(result, floored)
+    #expect(zip(result.doubles, floored).allSatisfy { $0.isNaN || $0.sign == $1.sign })
+    expectClose(
+      try OperatorHarness("Mod").run([Tensor(x.map { Float($0) }), Tensor(y.map { Float($0) })])[0],
+      floored)
   }
 
   @Test func overflowWraps() throws {
@@ -114,6 +123,12 @@ import Testing
     #expect(xor.elements(as: Bool.self) == [false, true])
     let shift = OperatorHarness("BitShift", attributes: ["direction": .string(Array("LEFT".utf8))])
     expectClose(try shift.run([Tensor([UInt8(3), 3]), Tensor([UInt8(7), 8])])[0], [128, 0])
+    expectClose(try shift.run([Tensor([Int8(64), -1]), Tensor([Int8(1), -1])])[0], [-128, 0])
+    let right = OperatorHarness("BitShift", attributes: ["direction": .string(Array("RIGHT".utf8))])
+    expectClose(
+      try right.run([Tensor([Int8(-8), -8, 4, -1, 4]), Tensor([Int8(1), 8, 9, -1, -1])])[0],
+      [-4, -1, 0, -1, 0])
+    expectClose(try right.run([Tensor([UInt8(200)]), Tensor([UInt8(8)])])[0], [0])
   }
 
   @Test func shapeComputationsStaySymbolic() throws {

@@ -290,4 +290,21 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     let (type, attributes, shapes) = ConvolutionTests.broken[index]
     #expect(throws: (any Error).self) { try OperatorCase(type, attributes).inferred(shapes) }
   }
+
+  /// An odd rest is cut off in front, unless SAME_UPPER says otherwise.
+  @Test(arguments: [
+    (nil, [10.0, 102, 20, 203, 30, 300]), ("SAME_LOWER", [10, 102, 20, 203, 30, 300]),
+    ("SAME_UPPER", [1, 10, 102, 20, 203, 30]),
+  ])
+  func transposedConvolutionsHaveTheShapeThatIsAsked(
+    _ autoPad: String?, _ expected: [Double]
+  ) throws {
+    var harness = OperatorHarness(
+      "ConvTranspose", attributes: ["strides": .ints([2]), "output_shape": .ints([6])])
+    harness.attributes["auto_pad"] = autoPad.map { .string(Array($0.utf8)) }
+    let result = try harness.run([
+      Tensor([Float(1), 2, 3], shape: [1, 1, 3]), Tensor([Float(1), 10, 100], shape: [1, 1, 3]),
+    ])[0]
+    expectClose(result, expected, shape: [1, 1, 6])
+  }
 }

@@ -43,9 +43,12 @@ def reductions(add):
         for opset in versions(operator):
             for dtype in FLOATS:
                 for shape in ((2, 3, 4, 5), (3, 7), (6,)):
+                    # Before opset 13 the default axis is 1, which a vector does not have.
+                    has_default = opset >= 13 or len(shape) > 1
                     axes = range(len(shape)) if opset < 11 else range(-len(shape), len(shape))
                     x = random(*shape, dtype=dtype, low=-20, high=20)
-                    add(operator, opset, [x], name=dtype.__name__)
+                    if has_default:
+                        add(operator, opset, [x], name=dtype.__name__)
                     for axis in axes:
                         add(operator, opset, [x], axis=axis, name=dtype.__name__)
     for opset in versions("CumSum"):
@@ -76,7 +79,9 @@ def products(add):
                     c = [] if shape is None else [random(*shape, dtype=dtype, seed=2)]
                     for alpha, beta in ((1.0, 1.0), (0.5, 2.0)):
                         add("Gemm", opset, [a, b, *c], alpha=alpha, beta=beta, transA=flags[0],
-                            transB=flags[1], name=dtype.__name__)
+                            transB=flags[1], name=dtype.__name__,
+                            # Without it onnx.reference overlooks beta.
+                            **({"broadcast": 1} if opset < 7 else {}))
     for opset in versions("Einsum"):
         for equation, shapes in (("ij,jk->ik", ((3, 4), (4, 5))), ("bij->bji", ((2, 3, 4),)),
                                  ("bhid,bhjd->bhij", ((2, 3, 4, 5), (2, 3, 6, 5)))):

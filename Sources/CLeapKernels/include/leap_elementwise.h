@@ -43,11 +43,11 @@ enum leap_binary {
   LEAP_DIV,                      // integers: towards zero
   LEAP_MIN, LEAP_MAX,            // NaN where either is
   LEAP_POW,
-  LEAP_MOD,   // integers: the sign of the divisor
+  LEAP_MOD,   // the sign of the divisor
   LEAP_FMOD,  // the sign of the dividend
   LEAP_PRELU,
   LEAP_BITWISE_AND, LEAP_BITWISE_OR, LEAP_BITWISE_XOR,
-  LEAP_SHIFT_LEFT, LEAP_SHIFT_RIGHT,  // 0 where the amount is the width or more
+  LEAP_SHIFT_LEFT, LEAP_SHIFT_RIGHT,  // by the width or more: nothing but zeros, or copies of the sign, is left
   LEAP_EQUAL, LEAP_GREATER, LEAP_LESS, LEAP_GREATER_OR_EQUAL, LEAP_LESS_OR_EQUAL,  // to bool
   LEAP_AND, LEAP_OR, LEAP_XOR                                                      // bool
 };
