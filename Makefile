@@ -2,6 +2,9 @@
 #
 #   make run      a trained residual network on pictures of digits, and a trained U-Net drawing its mask
 #   make build    the libraries and tools, release mode: .build/release/
+#   make lib      libleapstone.so for C and others: .build/lib/
+#   make install  tools, library and header below PREFIX (/usr/local), under DESTDIR where that is set
+#   make dist     the same as an archive that can be unpacked anywhere: .build/dist/; make test-dist tries it without Swift
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
 #   make models   the ten full-size networks alone, into .build/testdata/models
@@ -24,7 +27,14 @@ VENV := .build/venv
 PYTHON := $(VENV)/bin/python
 TEST_LOG := .build/test.log
 
-.PHONY: run demo build test data models docs example snippets packages proto format lint clean
+VERSION := $(shell cat VERSION)
+TOOLS := onnx-run
+LIB := .build/lib
+PREFIX ?= /usr/local
+DIST := .build/dist
+ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
+
+.PHONY: run demo build lib install dist test-dist test data models docs example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -42,6 +52,24 @@ packages:
 
 build: packages
 	swift build $(RELEASE)
+
+# Linked only when something in it changed: the static libraries take their time.
+lib: packages
+	swift build $(RELEASE) --product LeapstoneC
+	@so=$(LIB)/libleapstone.so; for input in .build/release/libLeapstoneC.a packaging/*; do \
+	  [ $$so -nt $$input ] || { echo packaging/link library $(LIB); packaging/link library $(LIB); break; }; done
+
+install: build lib
+	packaging/stage $(DESTDIR)$(PREFIX) $(LIB) $(TOOLS)
+
+dist: build lib
+	@rm -rf $(DIST)/$(ARCHIVE)
+	packaging/stage $(DIST)/$(ARCHIVE) $(LIB) $(TOOLS)
+	tar -C $(DIST) -cJf $(DIST)/$(ARCHIVE).tar.xz $(ARCHIVE)
+	@cd $(DIST) && du -ahL --apparent-size $(ARCHIVE)/bin $(ARCHIVE)/lib/libleapstone.so.$(VERSION) $(ARCHIVE).tar.xz
+
+test-dist: dist
+	.ci/bare-root $(DIST)/$(ARCHIVE).tar.xz .build/bare-root
 
 # A trained residual network names pictures of digits; a trained U-Net draws the mask of shapes.
 run demo: build

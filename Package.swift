@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .library(name: "Leapstone", targets: ["Leapstone"]),
     .library(name: "LeapstoneImage", targets: ["LeapstoneImage"]),
+    .library(name: "LeapstoneC", type: .static, targets: ["LeapstoneC"]),
     .executable(name: "onnx-run", targets: ["onnx-run"]),
   ],
   traits: [
@@ -49,6 +50,7 @@ let package = Package(
     .systemLibrary(
       name: "CLeapZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(name: "CLeapstone"),
     .target(name: "CLeapProto", dependencies: ["CLeapProtobuf"]),
     .target(name: "CLeapKernels"),
     .target(
@@ -65,6 +67,7 @@ let package = Package(
     library("Leapstone", ["LeapRuntime"]),
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
+    library("LeapstoneC", ["Leapstone", "CLeapstone"]),
     library("LeapTools", ["Leapstone", "LeapstoneImage", "LeapFormat", imagesOnly("CLeapZlib")]),
     .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
 

@@ -8,7 +8,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <stdint.h>
+#include <immintrin.h>
 
 typedef struct features {
   int avx2, avx512, vnni, bf16;
@@ -56,6 +56,14 @@ int leap_isa_available(leap_isa isa) {
 int leap_cpu_has_vnni(void) { return read_features().vnni; }
 int leap_cpu_has_bf16(void) { return read_features().bf16; }
 
+uint64_t leap_denormals_flush(void) {
+  uint32_t control = _mm_getcsr();
+  _mm_setcsr(control | 0x8040);  // results (FTZ) and operands (DAZ)
+  return control;
+}
+
+void leap_denormals_restore(uint64_t control) { _mm_setcsr((uint32_t)control); }
+
 #else
 
 int leap_isa_available(leap_isa isa) {
@@ -68,6 +76,26 @@ int leap_isa_available(leap_isa isa) {
 
 int leap_cpu_has_vnni(void) { return 0; }
 int leap_cpu_has_bf16(void) { return 0; }
+
+#if defined(__aarch64__)
+
+uint64_t leap_denormals_flush(void) {
+  uint64_t control;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+  __asm__ volatile("msr fpcr, %0" : : "r"(control | (uint64_t)1 << 24));  // FZ
+  return control;
+}
+
+void leap_denormals_restore(uint64_t control) {
+  __asm__ volatile("msr fpcr, %0" : : "r"(control));
+}
+
+#else
+
+uint64_t leap_denormals_flush(void) { return 0; }
+void leap_denormals_restore(uint64_t control) { (void)control; }
+
+#endif
 
 #endif
 

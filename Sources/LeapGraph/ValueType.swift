@@ -22,6 +22,18 @@ public indirect enum ValueType: Hashable, Sendable {
     if case .tensor(_, let shape) = self { shape } else { nil }
   }
 
+  /// The type once the symbols in `bindings` are known.
+  package func substituting(_ bindings: [String: Int]) -> ValueType {
+    func bound(_ shape: [Dimension]?) -> [Dimension]? { shape?.map { $0.substituting(bindings) } }
+    switch self {
+    case .tensor(let type, let shape): return .tensor(type, shape: bound(shape))
+    case .sparseTensor(let type, let shape): return .sparseTensor(type, shape: bound(shape))
+    case .sequence(let element): return .sequence(element.substituting(bindings))
+    case .optional(let element): return .optional(element.substituting(bindings))
+    case .map(let key, let value): return .map(key: key, value: value.substituting(bindings))
+    }
+  }
+
   /// The shape of a tensor of which every extent is known.
   package var fixedShape: Shape? {
     guard let shape else { return nil }

@@ -110,6 +110,11 @@ public struct Tensor: Sendable {
       UnsafeRawBufferPointer(start: UnsafeRawPointer(storage.base + offset), count: byteCount))
   }
 
+  /// Where the first element lies, as long as the tensor lives; nil for strings.
+  package var address: UnsafeMutableRawPointer? {
+    if case .bytes(let storage, let offset) = contents { storage.base + offset } else { nil }
+  }
+
   /// The elements in row-major order, or nil where `Element` is not the tensor's type.
   public func elements<Element: TensorElement>(as type: Element.Type) -> [Element]? {
     guard type.dataType == dataType else { return nil }

@@ -1,4 +1,4 @@
-// CancellationState: what a Cancellation remembers: that it was used, and the run it belongs to.
+// CancellationState: what a Cancellation remembers: that it was used, and the runs that are under way with it.
 
 import LeapWorkers
 import Synchronization
@@ -6,22 +6,27 @@ import Synchronization
 final class CancellationState: Sendable {
   private struct State {
     var isCancelled = false
-    var interrupt: Interrupt?
+    var interrupts: [ObjectIdentifier: Interrupt] = [:]
   }
   private let state = Mutex(State())
 
   func cancel() {
     state.withLock { state in
       state.isCancelled = true
-      state.interrupt?.cancel()
+      for interrupt in state.interrupts.values { interrupt.cancel() }
     }
   }
 
-  /// Ties a run to it; one that starts after `cancel` is cancelled at once.
+  /// Ties a run to it until `detach`; one that starts after `cancel` is cancelled at once.
   func attach(_ interrupt: Interrupt) {
     state.withLock { state in
-      state.interrupt = interrupt
+      state.interrupts[ObjectIdentifier(interrupt)] = interrupt
       if state.isCancelled { interrupt.cancel() }
     }
+  }
+
+  /// Forgets a run that has ended.
+  func detach(_ interrupt: Interrupt) {
+    state.withLock { $0.interrupts[ObjectIdentifier(interrupt)] = nil }
   }
 }

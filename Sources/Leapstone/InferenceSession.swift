@@ -37,6 +37,11 @@ public struct SessionOptions: Sendable {
   public var algorithms: [String: String] = [:]
   /// Algorithms that no node may use.
   public var forbiddenAlgorithms: Set<String> = []
+  /// Extents for symbols in the types of the model's inputs, by the symbol's name.
+  public var dimensions: [String: Int] = [:]
+  /// Whether denormal floats are taken for zero, which is faster where a network meets many. Results then differ in
+  /// their last places.
+  public var flushesDenormals = false
   /// Whether values share memory. Switched off to check the plan: results are the same to the bit.
   public var reusesMemory = true
   /// Fills memory with NaN as soon as nothing reads it any more. For checking the plan.
@@ -85,16 +90,18 @@ public struct StepObservation: Sendable {
   }
 }
 
-/// A switch that ends the run that was started with it. Use one for one run.
+/// A switch that ends the runs that were started with it.
 public final class Cancellation: Sendable {
   private let state = CancellationState()
 
   public init() {}
 
-  /// Ends the run, now or as soon as it starts. It throws `RunError.cancelled`.
+  /// Ends the runs, those under way now and others as soon as they start. They throw `RunError.cancelled`.
   public func cancel() { state.cancel() }
 
   func attach(_ interrupt: Interrupt) { state.attach(interrupt) }
+
+  func detach(_ interrupt: Interrupt) { state.detach(interrupt) }
 }
 
 /// An input or output of a model.
@@ -115,6 +122,7 @@ public struct ModelMetadata: Sendable {
   public let producerVersion: String
   public let domain: String
   public let graphName: String
+  public let graphDescription: String
   public let description: String
   public let version: Int64
   public let irVersion: Int
@@ -132,8 +140,10 @@ public final class InferenceSession: Sendable {
   private let core: SessionCore
   private let queue = DispatchQueue(label: "leapstone.session", attributes: .concurrent)
 
-  /// Inputs that a run must or may give, in the model's order; those with a default come as initializers too.
+  /// Inputs that a run must give, in the model's order.
   public let inputs: [ValueInfo]
+  /// Inputs that a run may give because the model has a default for each, in the model's order.
+  public let overridableInitializers: [ValueInfo]
   public let outputs: [ValueInfo]
   public let metadata: ModelMetadata
   /// What was odd about the model, but no error.
@@ -162,17 +172,19 @@ public final class InferenceSession: Sendable {
 
   private init(model: Model, options: SessionOptions) throws {
     core = try SessionCore(model: model, configuration: SessionConfiguration(options))
-    let graph = model.graph
+    let graph = core.model.graph
     func info(_ id: ValueID) -> ValueInfo {
       ValueInfo(name: graph[id].name, type: graph[id].type ?? .tensor(.float32, shape: nil))
     }
     inputs = graph.inputs.filter { graph.constants[$0] == nil }.map(info)
+    overridableInitializers = graph.inputs.filter { graph.constants[$0] != nil }.map(info)
     outputs = graph.outputs.map(info)
-    warnings = model.warnings
+    warnings = core.model.warnings
     metadata = ModelMetadata(
       producerName: model.producerName, producerVersion: model.producerVersion,
-      domain: model.domain, graphName: graph.name, description: model.documentation,
-      version: model.modelVersion, irVersion: model.irVersion, opsets: model.opsets,
+      domain: model.domain, graphName: graph.name, graphDescription: graph.documentation,
+      description: model.documentation, version: model.modelVersion, irVersion: model.irVersion,
+      opsets: model.opsets,
       properties: model.metadata)
   }
 
@@ -187,12 +199,28 @@ public final class InferenceSession: Sendable {
   public func run(
     _ inputs: [String: Tensor], outputs: [String]? = nil, options: RunOptions = RunOptions()
   ) throws -> [String: Tensor] {
+    try run(
+      inputs, outputs: outputs ?? self.outputs.map(\.name), into: [:], options: options)
+  }
+
+  /// Runs the model as above, with results written into memory that is there already.
+  ///
+  /// - Parameter destinations: tensors by the names of outputs, of the results' types and shapes; their memory is
+  ///   written into, and overlaps neither an input's nor another's.
+  /// - Returns: the tensors by name, those of `destinations` among them.
+  /// - Throws: as above; `RunError.outputMismatch` where a result has another type or shape.
+  package func run(
+    _ inputs: [String: Tensor], outputs: [String], into destinations: [String: Tensor],
+    options: RunOptions
+  ) throws -> [String: Tensor] {
     let interrupt = options.timeout.map { Interrupt(timeout: $0) } ?? Interrupt()
     options.cancellation?.attach(interrupt)
+    defer { options.cancellation?.detach(interrupt) }
     let observe = options.observe.map { observe in
       { @Sendable (timings: [StepTiming]) in observe(timings.map(StepObservation.init)) }
     }
-    return try core.run(inputs, outputs: outputs, interrupt: interrupt, observe: observe)
+    return try core.run(
+      inputs, outputs: outputs, into: destinations, interrupt: interrupt, observe: observe)
   }
 
   /// Runs the model on a thread of the session's own. Cancelling the task cancels the run.
@@ -250,6 +278,8 @@ extension SessionConfiguration {
     maximalQueuedRuns = max(options.maximalQueuedRuns, 0)
     plan.algorithms = options.algorithms
     plan.forbidden = options.forbiddenAlgorithms
+    dimensions = options.dimensions
+    flushesDenormals = options.flushesDenormals
     plan.reuse = options.reusesMemory ? .full : .none
     poisonsDeadMemory = options.poisonsDeadMemory
   }

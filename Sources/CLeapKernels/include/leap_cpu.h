@@ -1,6 +1,8 @@
 // Which instruction sets this processor and this system offer.
 #pragma once
 
+#include <stdint.h>
+
 /// Instruction sets that kernels exist for. Larger numbers are preferred.
 typedef enum leap_isa {
   LEAP_ISA_PORTABLE = 0,
@@ -20,3 +22,9 @@ int leap_cpu_has_vnni(void);
 
 /// Whether AVX-512 BF16 (bfloat16 dot products) can be used: 1 or 0.
 int leap_cpu_has_bf16(void);
+
+/// Has this thread take denormal floats for zero, as operands and as results. Returns what
+/// `leap_denormals_restore` needs to put things back.
+uint64_t leap_denormals_flush(void);
+
+void leap_denormals_restore(uint64_t control);

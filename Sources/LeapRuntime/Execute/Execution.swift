@@ -19,6 +19,8 @@ package struct ExecutionOptions: Sendable {
   package var interrupt: Interrupt
   /// Fill memory with NaN as soon as it is dead.
   package var poison = false
+  /// Take denormal floats for zero.
+  package var flushesDenormals = false
   /// Called on the caller's thread after every stage.
   package var observe: (@Sendable ([StepTiming]) -> Void)?
 
@@ -34,15 +36,18 @@ struct Execution {
   let options: ExecutionOptions
   /// Values that exist: inputs, and what segments left.
   private(set) var tensors: [ValueID: Tensor]
+  /// Tensors whose memory is to hold results.
+  private let destinations: [ValueID: Tensor]
 
   init(
     program: Program, memory: WorkingMemory, options: ExecutionOptions,
-    inputs: [ValueID: Tensor]
+    inputs: [ValueID: Tensor], destinations: [ValueID: Tensor]
   ) {
     self.program = program
     self.memory = memory
     self.options = options
     tensors = inputs
+    self.destinations = destinations
   }
 
   /// Runs a segment's kernels, then its hosts. Returns what they left, by value.
@@ -51,17 +56,15 @@ struct Execution {
   mutating func run(_ segment: Segment) throws -> [ValueID: Tensor] {
     var made: [ValueID: Tensor] = [:]
     tensors.merge(segment.known) { $1 }
-    let storages = try segment.results.map { try TensorStorage(byteCount: $0.operand.byteCount) }
+    let results = try segment.results.map { try emptyTensor(for: $0) }
     if !segment.steps.isEmpty {
       let given = try segment.given.map { try tensor($0) }
       let run = try SegmentRun(
-        segment, given: given, results: storages, memory: memory, width: options.width)
+        segment, given: given, results: results, memory: memory, width: options.width,
+        flushesDenormals: options.flushesDenormals)
       try execute(run, segment)
     }
-    for (result, storage) in zip(segment.results, storages) {
-      made[result.value] = Tensor(
-        dataType: result.operand.dataType, shape: result.operand.shape, storage: storage)
-    }
+    for (result, tensor) in zip(segment.results, results) { made[result.value] = tensor }
     tensors.merge(made) { $1 }
     for position in segment.hostNodes {
       let outputs = try runHost(position)
@@ -69,6 +72,22 @@ struct Execution {
       tensors.merge(outputs) { $1 }
     }
     return made
+  }
+
+  /// Where a result is to be written: the memory that the caller gave for it, or new memory.
+  private func emptyTensor(for result: SegmentResult) throws -> Tensor {
+    let operand = result.operand
+    guard let given = destinations[result.value] else {
+      return Tensor(
+        dataType: operand.dataType, shape: operand.shape,
+        storage: try TensorStorage(byteCount: operand.byteCount))
+    }
+    guard given.dataType == operand.dataType, given.shape == operand.shape else {
+      throw RunError.outputMismatch(
+        program.graph[result.value].name, expected: "\(operand.dataType) \(operand.shape)",
+        got: given.description)
+    }
+    return given
   }
 
   /// A value that exists, or a constant.

@@ -39,14 +39,17 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
   private let shared: UnsafeMutableRawPointer
   private let memory: WorkingMemory
   private let keptAlive: [Tensor]
+  private let flushesDenormals: Bool
 
   /// - Parameters:
   ///   - given: the segment's inputs, in its order.
-  ///   - results: buffers for its results, in its order.
+  ///   - results: tensors whose memory its results are written into, in its order.
   ///   - width: how many workers there may be.
+  ///   - flushesDenormals: whether denormal floats are taken for zero.
   /// - Throws: `ModelError.outOfMemory`; `RunError.node` never.
   init(
-    _ segment: Segment, given: [Tensor], results: [TensorStorage], memory: WorkingMemory, width: Int
+    _ segment: Segment, given: [Tensor], results: [Tensor], memory: WorkingMemory, width: Int,
+    flushesDenormals: Bool
   ) throws {
     self.segment = segment
     self.memory = memory
@@ -60,6 +63,7 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
     self.scratch = scratch
     shared = scratch + scratchPerWorker * width
     keptAlive = given
+    self.flushesDenormals = flushesDenormals
     let count = segment.steps.reduce(0) { $0 + $1.locations.count }
     pointers = .allocate(capacity: max(count, 1))
     firstPointer = .allocate(capacity: max(segment.steps.count, 1))
@@ -93,16 +97,14 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
 
   private static func pointer(
     _ location: Location, _ segment: Segment, _ arena: UnsafeMutableRawPointer,
-    _ given: [Tensor], _ results: [TensorStorage]
+    _ given: [Tensor], _ results: [Tensor]
   ) -> UnsafeMutableRawPointer? {
     switch location {
     case .none: return nil
     case .arena(let offset): return arena + offset
-    case .result(let index, let offset): return results[index].base + offset
+    case .result(let index, let offset): return results[index].address.map { $0 + offset }
     case .weight(let index): return segment.weights[index].base
-    case .given(let index):
-      guard case .bytes(let storage, let offset) = given[index].contents else { return nil }
-      return storage.base + offset
+    case .given(let index): return given[index].address
     }
   }
 
@@ -111,6 +113,8 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
     var index = work.count - 1
     while work[index].firstBlock > block { index -= 1 }
     let step = segment.steps[work[index].step]
+    let control = flushesDenormals ? Denormals.flush() : nil
+    defer { control.map(Denormals.restore) }
     let invocation = Invocation(
       operands: UnsafePointer(pointers.baseAddress! + firstPointer[work[index].step]),
       inputCount: step.inputCount, scratch: scratch + scratchPerWorker * worker,

@@ -20,6 +20,10 @@ package struct SessionConfiguration: Sendable {
   package var memoryBudget: Int?
   package var maximalConcurrentRuns = 2
   package var maximalQueuedRuns = 64
+  /// Extents for symbols in the types of the model's values.
+  package var dimensions: [String: Int] = [:]
+  /// Take denormal floats for zero.
+  package var flushesDenormals = false
   /// Fill memory with NaN as soon as it is dead: for checking plans.
   package var poisonsDeadMemory = false
 
@@ -53,7 +57,7 @@ package final class SessionCore: Sendable {
 
   /// - Throws: `ModelError`.
   package init(model: Model, configuration: SessionConfiguration) throws {
-    let model = try FunctionInliner.inlined(model)
+    let model = try FunctionInliner.inlined(model).binding(configuration.dimensions)
     self.model = model
     self.configuration = configuration
     if let asked = configuration.width, asked < 1 {
@@ -80,34 +84,38 @@ package final class SessionCore: Sendable {
   /// - Parameters:
   ///   - inputs: tensors by name.
   ///   - outputs: names of values of the graph; nil for the model's outputs.
+  ///   - destinations: tensors, by the names of outputs, whose memory is to hold the results; it is written into.
   /// - Throws: `RunError`, `ModelError`.
   package func run(
-    _ inputs: [String: Tensor], outputs: [String]? = nil, interrupt: Interrupt = Interrupt(),
-    observe: (@Sendable ([StepTiming]) -> Void)? = nil
+    _ inputs: [String: Tensor], outputs: [String]? = nil, into destinations: [String: Tensor] = [:],
+    interrupt: Interrupt = Interrupt(), observe: (@Sendable ([StepTiming]) -> Void)? = nil
   ) throws -> [String: Tensor] {
     let names = outputs ?? model.graph.outputs.map { model.graph[$0].name }
     let declared = Set(model.graph.outputs.map { model.graph[$0].name })
     let further = Set(names).subtracting(declared)
     guard further.isEmpty else {
       return try variant(with: further).run(
-        inputs, outputs: names, interrupt: interrupt, observe: observe)
+        inputs, outputs: names, into: destinations, interrupt: interrupt, observe: observe)
     }
     let given = try checked(inputs)
     let memory = try pool.take(interrupt)
     defer { pool.giveBack(memory) }
     var options = ExecutionOptions(width: width, interrupt: interrupt)
     options.poison = configuration.poisonsDeadMemory
+    options.flushesDenormals = configuration.flushesDenormals
     options.observe = observe
-    return try execute(given, names, memory, options)
+    return try execute(given, names, destinations, memory, options)
   }
 
   private func execute(
-    _ given: [ValueID: Tensor], _ names: [String], _ memory: WorkingMemory,
-    _ options: ExecutionOptions
+    _ given: [ValueID: Tensor], _ names: [String], _ destinations: [String: Tensor],
+    _ memory: WorkingMemory, _ options: ExecutionOptions
   ) throws -> [String: Tensor] {
     let wanted = outputIDs(names)
+    let written = wanted.compactMap { name, id in destinations[name].map { (id, $0) } }
     var execution = Execution(
-      program: program, memory: memory, options: options, inputs: given)
+      program: program, memory: memory, options: options, inputs: given,
+      destinations: Dictionary(written) { first, _ in first })
     var planned = try root(given, wanted.map(\.id), options.interrupt)
     var known: [ValueID: Tensor] = [:]
     while true {
@@ -118,7 +126,11 @@ package final class SessionCore: Sendable {
       planned = try planned.following(made, execution, planner(wanted.map(\.id)))
     }
     var results: [String: Tensor] = [:]
-    for (name, id) in wanted { results[name] = try known[id] ?? execution.tensor(id) }
+    for (name, id) in wanted {
+      let result = try known[id] ?? execution.tensor(id)
+      results[name] =
+        try destinations[name].map { try $0.receiving(result, output: name) } ?? result
+    }
     return results
   }
 
