@@ -34,7 +34,7 @@ PREFIX ?= /usr/local
 DIST := .build/dist
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
-.PHONY: run demo build lib install dist test-dist test data models docs example snippets packages proto format lint clean
+.PHONY: run demo build lib install dist test-dist test data models docs example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -56,8 +56,8 @@ build: packages
 # Linked only when something in it changed: the static libraries take their time.
 lib: packages
 	swift build $(RELEASE) --product LeapstoneC
-	@so=$(LIB)/libleapstone.so; for input in .build/release/libLeapstoneC.a packaging/*; do \
-	  [ $$so -nt $$input ] || { echo packaging/link library $(LIB); packaging/link library $(LIB); break; }; done
+	@for input in .build/release/libLeapstoneC.a packaging/{link,leapstone.map,single_thread.c}; do \
+	  [ $(LIB)/libleapstone.so -nt $$input ] || { packaging/link library $(LIB); break; }; done
 
 install: build lib
 	packaging/stage $(DESTDIR)$(PREFIX) $(LIB) $(TOOLS)
@@ -69,6 +69,7 @@ dist: build lib
 	@cd $(DIST) && du -ahL --apparent-size $(ARCHIVE)/bin $(ARCHIVE)/lib/libleapstone.so.$(VERSION) $(ARCHIVE).tar.xz
 
 test-dist: dist
+	@command -v debootstrap >/dev/null || $(call apt,debootstrap)
 	.ci/bare-root $(DIST)/$(ARCHIVE).tar.xz .build/bare-root
 
 # A trained residual network names pictures of digits; a trained U-Net draws the mask of shapes.
@@ -81,7 +82,7 @@ run demo: build
 	@echo; echo "The picture with its mask: $(CURDIR)/.build/demo/shapes.png"
 
 # Without --disable-testable-imports the tests would rebuild what the tools built.
-test: build $(if $(FILTER),,example snippets)
+test: build $(if $(FILTER),,example c-example snippets)
 	@$(MAKE) --no-print-directory -j2 data
 	@status=0; \
 	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
@@ -136,6 +137,12 @@ docs: build
 # A package of its own that depends on this one's last commit.
 example: packages
 	Examples/Classify/check .build/example
+
+# A program in C, under AddressSanitizer, against the library as it is installed; and what the library does to its host.
+c-example: lib $(VENV)/.made
+	packaging/stage .build/prefix $(LIB)
+	Examples/c/check .build/prefix
+	$(PYTHON) .ci/check-library $(LIB)/libleapstone.so Sources/CLeapstone/leapstone.h
 
 # The Swift in the documentation.
 snippets: build

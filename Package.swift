@@ -81,6 +81,7 @@ let package = Package(
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapTestSupport"]),
+    tests("LeapstoneCTests", ["LeapstoneC", "CLeapstone", "LeapTestSupport"]),
     tests("LeapstoneImageTests", ["LeapTestSupport"]),
     tests("LeapToolsTests", ["LeapTestSupport"]),
     tests("ConformanceTests", ["LeapTestSupport"]),

@@ -60,14 +60,6 @@ import Testing
     #expect(error?.description.contains("did you mean") == false)
   }
 
-  @Test(arguments: [
-    ("64MiB", 67_108_864), ("64MB", 64_000_000), ("12", 12), ("2GiB", 2_147_483_648), ("0B", 0),
-  ])
-  func sizes(text: String, bytes: Int) { #expect(parseSize(text) == bytes) }
-
-  @Test(arguments: ["", "x", "-1", "+1", "9999999999GiB", "1.5MB", "MiB", "64 MiB", "٣"])
-  func wrongSizes(text: String) { #expect(parseSize(text) == nil) }
-
   @Test func numbersOutsideTheirRange() throws {
     let parsed = try grammar.parse(["--top", "11"])
     let error = #expect(throws: ToolError.self) { try parsed.integer("--top", in: 1...10) }
