@@ -14,7 +14,7 @@
  * Memory     Text and arrays behind pointers to const belong to the object that was asked, and live until its handle is freed.
  * Threads    All functions may be called from any thread. Runs of one session go on at once; options and profiles
  *            serve one thread at a time. The number of threads of a BLAS that the program has itself is left alone.
- * Text       UTF-8, ended by a NUL. Elements of string tensors carry their lengths.
+ * Text       UTF-8, ended by a NUL. Elements of string tensors carry their lengths; what is no UTF-8 in them is replaced by U+FFFD.
  * Later      Constants keep their values, structures are only ever added to at the end: one that the library hands out is
  *            reached by pointer, one that the caller fills begins with its size. */
 
@@ -230,7 +230,8 @@ leapstone_status leapstone_session_metadata(const leapstone_session *session, co
 /* Bytes that the session holds for weights: mapped from files, and in memory of its own. */
 leapstone_status leapstone_session_weight_bytes(const leapstone_session *session, uint64_t *mapped, uint64_t *owned);
 
-/* The working memory, in bytes, that a run takes besides weights and outputs; without running.
+/* The working memory, in bytes, that a run takes besides weights and outputs; without running. Where shapes depend on elements of
+ * other values, as much as is known: up to the first of them.
  *
  * names, dimensions and ranks hold count entries, one for each input. Inputs of which the model knows the
  * shape may be left out. */
