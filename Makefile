@@ -2,7 +2,7 @@
 #
 #   make run      a trained residual network on pictures of digits, and a trained U-Net drawing its mask
 #   make build    the libraries and tools, release mode: .build/release/
-#   make lib      libleapstone.so for C and others: .build/lib/
+#   make lib      libleapstone.so for C and others, on Linux: .build/lib/
 #   make install  tools, library and header below PREFIX (/usr/local), under DESTDIR where that is set
 #   make dist     the same as an archive that can be unpacked anywhere: .build/dist/; make test-dist tries it without Swift
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
@@ -65,7 +65,7 @@ install: build lib
 dist: build lib
 	@rm -rf $(DIST)/$(ARCHIVE)
 	packaging/stage $(DIST)/$(ARCHIVE) $(LIB) $(TOOLS)
-	tar -C $(DIST) -cJf $(DIST)/$(ARCHIVE).tar.xz $(ARCHIVE)
+	tar -C $(DIST) -I 'xz -T0' -cf $(DIST)/$(ARCHIVE).tar.xz $(ARCHIVE)
 	@cd $(DIST) && du -ahL --apparent-size $(ARCHIVE)/bin $(ARCHIVE)/lib/libleapstone.so.$(VERSION) $(ARCHIVE).tar.xz
 
 test-dist: dist
@@ -82,7 +82,7 @@ run demo: build
 	@echo; echo "The picture with its mask: $(CURDIR)/.build/demo/shapes.png"
 
 # Without --disable-testable-imports the tests would rebuild what the tools built.
-test: build $(if $(FILTER),,example c-example snippets)
+test: build $(if $(FILTER),,example $(if $(filter Linux,$(shell uname -s)),c-example) snippets)
 	@$(MAKE) --no-print-directory -j2 data
 	@status=0; \
 	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
