@@ -283,7 +283,7 @@ leapstone_status leapstone_tensor_info(const leapstone_value *value, leapstone_e
                                        const int64_t **dimensions, size_t *rank);
 
 /* The elements of a tensor of any type but strings, where they lie: laid out as in leapstone_tensor_borrow. Writing through the
- * pointer is for tensors that the caller made, while no run reads or writes them. */
+ * pointer is for tensors that the caller made, and for outputs of runs, while no run reads or writes them. */
 leapstone_status leapstone_tensor_data(const leapstone_value *value, void **data, size_t *byte_count);
 
 /* The elements of a tensor of strings. */
@@ -353,9 +353,9 @@ typedef struct leapstone_run_options {
  * input_names   input_count names: every input, and those initializers that are to be replaced.
  * inputs        their values.
  * output_names  output_count names, of any values of the graph; NULL for the model's outputs, all of them, in its order.
- * outputs       output_count entries. Where one is NULL, the function puts a new value there. Where one is a tensor, its type and
- *               shape must be the result's, and the result is written into its memory, which no input and no other
- *               output may overlap.
+ * outputs       output_count entries. Where one is NULL, the function puts a new value there, whose memory is nobody
+ *               else's. Where one is a tensor, its type and shape must be the result's, and the result is written into its
+ *               memory, which no input and no other output may overlap.
  *
  * After an error, entries that were NULL are NULL again, and what tensors that were given hold is undefined. */
 leapstone_status leapstone_session_run(const leapstone_session *session, const leapstone_run_options *options,

@@ -14,7 +14,7 @@ public struct Tensor: Sendable {
   public let dataType: DataType
   /// The extents, outermost first.
   public let shape: Shape
-  package let contents: Contents
+  package private(set) var contents: Contents
 
   /// A tensor over bytes that are there already. Row-major, little-endian, sub-byte types packed as ONNX packs them.
   package init(dataType: DataType, shape: Shape, storage: TensorStorage, byteOffset: Int = 0) {
@@ -90,6 +90,23 @@ public struct Tensor: Sendable {
   /// A scalar.
   public init<Element: TensorElement>(scalar: Element) throws {
     try self.init([scalar], shape: [])
+  }
+
+  /// Gives the tensor memory that nobody else holds: a copy, where it is not so already.
+  ///
+  /// - Throws: `ModelError.outOfMemory`.
+  package mutating func unshare() throws {
+    guard case .bytes = contents else { return }
+    // Taken out of the tensor, whose own reference would count as another's.
+    let taken = contents
+    contents = .strings([])
+    guard case .bytes(var storage, let offset) = consume taken else { return }
+    let isShared = !isKnownUniquelyReferenced(&storage)
+    contents = .bytes(storage, offset: offset)
+    guard isShared else { return }
+    let copy = try TensorStorage(byteCount: byteCount)
+    copy.base.copyMemory(from: storage.base + offset, byteCount: byteCount)
+    contents = .bytes(copy, offset: 0)
   }
 
   /// The number of elements.

@@ -23,7 +23,7 @@ public func sessionRun(
     defer { profile?.add(recorder.steps) }
     let results = try session.run(
       inputs, outputs: names, into: destinations, options: options)
-    try giveOut(results, names, outputs)
+    try giveOut(consume results, names, outputs)
   }
 }
 
@@ -118,14 +118,19 @@ private func runOptions(
   return (options, try Handles.object(handle, as: ProfileObject.self), recorder)
 }
 
-/// Puts results where no value was given for them: all of them, or, where one cannot be, none.
+/// Puts results where no value was given for them: all of them, or, where one cannot be, none. Memory that others hold too, an
+/// input's say or a constant's, is copied.
 private func giveOut(
-  _ results: [String: Tensor], _ names: [String], _ outputs: UnsafeMutablePointer<OpaquePointer?>?
+  _ results: consuming [String: Tensor], _ names: [String], _ outputs: UnsafeMutablePointer<OpaquePointer?>?
 ) throws {
   guard let outputs else { return }
+  var results = results
+  let lastPlaces = Dictionary(names.enumerated().map { ($1, $0) }) { $1 }
   let made = try names.enumerated().compactMap { index, name -> (Int, ValueObject)? in
     guard outputs[index] == nil else { return nil }
-    guard let tensor = results[name] else { throw RunError.unknownOutput(name, known: names) }
+    guard var tensor = results[name] else { throw RunError.unknownOutput(name, known: names) }
+    if lastPlaces[name] == index { results[name] = nil }
+    try tensor.unshare()
     return (index, ValueObject(.tensor(tensor)))
   }
   do {

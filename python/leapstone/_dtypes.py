@@ -11,23 +11,27 @@ from .errors import InvalidArgument
 
 
 class ElementType(NamedTuple):
-    """One element type: ONNX's number, its name in `tensor(...)`, its dtype, its width in bits."""
+    """One element type of ONNX.
+
+    Attributes:
+        number: ONNX's number.
+        name: its name in `tensor(...)`.
+        dtype_name: NumPy's name, or that of ml_dtypes.
+        bits: the width of an element.
+        is_packed: whether several elements share a byte in ONNX; arrays give each a byte.
+    """
 
     number: int
     name: str
     dtype_name: str
     bits: int
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether several elements share a byte in ONNX; NumPy arrays give each a byte."""
-        return 0 < self.bits < 8
+    is_packed: bool
 
 
-STRING = 8
+UINT8, STRING = 2, 8
 
 _TABLE = [
-    ElementType(*row)
+    ElementType(*row, is_packed=0 < row[3] < 8)
     for row in (
         (1, "float", "float32", 32),
         (2, "uint8", "uint8", 8),
@@ -72,6 +76,11 @@ _dtypes: dict[int, np.dtype[Any]] = {
 }
 _numbers: dict[np.dtype[Any], int] = {dtype: number for number, dtype in _dtypes.items()}
 
+# Those whose arrays lie in memory as the library wants them.
+WHOLE_BYTES: dict[np.dtype[Any], int] = {
+    dtype: number for dtype, number in _numbers.items() if number != STRING
+}
+
 
 def dtype_of(number: int) -> np.dtype[Any]:
     """The dtype of an ONNX element type; ml_dtypes' where NumPy has none of its own."""
@@ -88,6 +97,8 @@ def dtype_of(number: int) -> np.dtype[Any]:
             ) from None
         dtype = _dtypes[number] = np.dtype(getattr(ml_dtypes, row.dtype_name))
         _numbers[dtype] = number
+        if not row.is_packed:
+            WHOLE_BYTES[dtype] = number
     return dtype
 
 

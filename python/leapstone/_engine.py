@@ -84,9 +84,10 @@ class Engine:
         self.outputs = self._infos(OUTPUT)
         self.initializers = self._infos(INITIALIZER)
         self.by_name = {arg.name: arg for arg in (*self.inputs, *self.initializers)}
-        self.encoded = {name: name.encode() for name in self.by_name}
         self.defaults = self._defaults(options)
         self._fetches: dict[tuple[str, ...], tuple[Any, list[int]]] = {}
+        self._texts: dict[tuple[str, ...], Any] = {}
+        self.output_names = tuple(arg.name for arg in self.outputs)
 
     def _opened(self, model: str | bytes, options: SessionOptions) -> int:
         lib = self.library
@@ -141,9 +142,16 @@ class Engine:
         known = self._fetches.get(names)
         if known is None:
             kinds = {arg.name: arg._kind for arg in self.outputs}
-            known = ((c_char_p * len(names))(*[name.encode() for name in names]),
-                     [kinds.get(name, 0) for name in names])
+            known = self.texts(names), [kinds.get(name, 0) for name in names]
             self._fetches[names] = known
+        return known
+
+    def texts(self, names: tuple[str, ...]) -> Any:
+        """A C array of names, which nobody writes into."""
+        known = self._texts.get(names)
+        if known is None:
+            encoded = [name.encode() for name in names]
+            known = self._texts[names] = (c_char_p * len(names))(*encoded)
         return known
 
     def run(
@@ -157,19 +165,17 @@ class Engine:
         output_names, kinds = self.fetches(names)
         count = len(names)
         with Inputs(lib) as inputs:
-            given = [inputs.add(*self._typed(name, value)) for name, value in feed.items()]
+            given = [self._given(inputs, name, value) for name, value in feed.items()]
             outputs = (c_void_p * count)()
             if buffers is not None:
                 for index, buffer in enumerate(buffers):
                     if buffer is not None:
                         outputs[index] = inputs.add(*buffer)
-            encoded = self.encoded
             size = len(given)
             settings, kept = _settings(lib, options, profile)
             status = lib.session_run(
-                self.handle, settings,
-                (c_char_p * size)(*[encoded.get(name) or name.encode() for name in feed]),
-                (c_void_p * size)(*given), size, output_names, outputs, count)
+                self.handle, settings, self.texts(tuple(feed)), (c_void_p * size)(*given), size,
+                output_names, outputs, count)
             if status:
                 raise self._failure(status, feed)
             del kept
@@ -178,12 +184,19 @@ class Engine:
             return [None if buffer is not None else to_python(lib, handle or 0, kind)
                     for handle, kind, buffer in zip(outputs, kinds, buffers)]
 
-    def _typed(self, name: str, value: Any) -> tuple[Any, str, int]:
+    def _given(self, inputs: Inputs, name: str, value: Any) -> int:
         if type(value) is OrtValue:
             value = value._value
         arg = self.by_name.get(name)
-        # The library has words for a name that it does not know.
-        return (value, "", 0) if arg is None else (value, arg.type, arg._element)
+        try:
+            if arg is None:
+                # The library has words for a name that it does not know.
+                return inputs.add(value, "", 0)
+            if arg._kind == TENSOR:
+                return inputs.add_tensor(value, arg._element)
+            return inputs.add(value, arg.type, arg._element)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"input '{name}': {error}") from None
 
     def _failure(self, status: int, feed: Mapping[str, Any]) -> Exception:
         error = self.library.exception(status)

@@ -115,8 +115,9 @@ _QUICK: dict[str, list[Any]] = {
     "optional_create": [c_void_p, _HANDLE],
     "value_free": [c_void_p],
     "value_kind": [c_void_p, POINTER(c_int32)],
-    "tensor_info": [c_void_p, POINTER(c_int32), POINTER(POINTER(c_int64)), POINTER(c_size_t)],
-    "tensor_data": [c_void_p, POINTER(c_void_p), POINTER(c_size_t)],
+    # Plain pointers, as what they point to lies in one structure.
+    "tensor_info": [c_void_p, c_void_p, c_void_p, c_void_p],
+    "tensor_data": [c_void_p, c_void_p, c_void_p],
     "tensor_strings": [c_void_p, POINTER(POINTER(c_void_p)), POINTER(POINTER(c_size_t)),
                        POINTER(c_size_t)],
     "value_count": [c_void_p, POINTER(c_size_t)],

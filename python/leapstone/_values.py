@@ -8,26 +8,39 @@ Sequences are lists, an optional is its value or None, tensors of strings are ob
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from ctypes import byref, c_char_p, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._dtypes import ELEMENT_TYPES, STRING, dtype_of, number_of, packed, type_name, unpacked
+from ._dtypes import (
+    ELEMENT_TYPES, STRING, UINT8, WHOLE_BYTES, dtype_of, number_of, packed, type_name, unpacked)
 from ._library import OPTIONAL, SEQUENCE, TENSOR, Library
 from .errors import InvalidArgument
 
-_dimension_types = [c_int64 * rank for rank in range(33)]
+# C arrays of extents: nobody writes into them, and the shapes of a program are few.
+_dimensions: dict[tuple[int, ...], Any] = {}
+_DIMENSIONS_KEPT = 1024
 
 
-def dimensions_of(shape: Sequence[int]) -> Any:
+def dimensions_of(shape: tuple[int, ...]) -> Any:
     """A C array of extents."""
-    rank = len(shape)
-    if rank < len(_dimension_types):
-        return _dimension_types[rank](*shape)
-    return (c_int64 * rank)(*shape)
+    known = _dimensions.get(shape)
+    if known is None:
+        if len(_dimensions) >= _DIMENSIONS_KEPT:
+            _dimensions.clear()
+        known = _dimensions[shape] = (c_int64 * len(shape))(*shape)
+    return known
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Where an array's elements lie."""
+    try:
+        # The quickest way there is, for arrays that may be written to.
+        return ctypes.addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):
+        return int(array.__array_interface__["data"][0])
 
 
 # ---- In --------------------------------------------------------------------------------------------
@@ -52,32 +65,6 @@ def as_array(value: Any, number: int) -> npt.NDArray[Any]:
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
 
 
-def borrow(library: Library, array: npt.NDArray[Any]) -> tuple[int, Any]:
-    """A handle over an array's memory, and what must live as long as the handle is used."""
-    number = number_of(array.dtype)
-    if number == STRING:
-        return _strings(library, array), None
-    shape = array.shape
-    held = packed(array, ELEMENT_TYPES[number].bits) if ELEMENT_TYPES[number].is_packed else array
-    handle = c_void_p()
-    library.check(
-        library.tensor_borrow(
-            number, dimensions_of(shape), len(shape), held.__array_interface__["data"][0],
-            held.nbytes, None, None, byref(handle)))
-    return handle.value or 0, held
-
-
-def _strings(library: Library, array: npt.NDArray[Any]) -> int:
-    encoded = [_utf8(element) for element in array.reshape(-1).tolist()]
-    count = len(encoded)
-    handle = c_void_p()
-    library.check(
-        library.tensor_create_strings(
-            dimensions_of(array.shape), array.ndim, (c_char_p * count)(*encoded),
-            (c_size_t * count)(*map(len, encoded)), byref(handle)))
-    return handle.value or 0
-
-
 def _utf8(element: Any) -> bytes:
     if isinstance(element, bytes):
         return element
@@ -87,14 +74,17 @@ def _utf8(element: Any) -> bytes:
 
 
 class Inputs:
-    """Handles of one run's inputs; frees them when the `with` block ends."""
+    """Handles of one run's inputs; the `with` block frees them."""
 
-    __slots__ = ("library", "handles", "held")
+    __slots__ = ("library", "handles", "_held", "_place", "_reference")
 
     def __init__(self, library: Library) -> None:
         self.library = library
         self.handles: list[int] = []
-        self.held: list[Any] = []
+        # Arrays that exist for the run alone. Those that were passed live as long as what passed them.
+        self._held: list[Any] = []
+        self._place = c_void_p()
+        self._reference = byref(self._place)
 
     def __enter__(self) -> Inputs:
         return self
@@ -111,76 +101,125 @@ class Inputs:
             InvalidArgument: the value cannot be one of that type.
         """
         if type_text.startswith("tensor("):
-            return self._tensor(value, number)
+            return self.add_tensor(value, number)
         kind, _, rest = type_text.partition("(")
         inner = rest[:-1]
         if kind == "seq":
             return self._sequence(value, inner, number)
         if kind == "optional":
             item = None if value is None else self.add(value, inner, number)
-            return self._made(self.library.optional_create, item)
+            return self._added(self.library.optional_create(item, self._reference))
         if not type_text:
             if isinstance(value, (list, tuple)):
                 return self._sequence(value, "", number)
-            return self._tensor(value, number)
+            return self.add_tensor(value, number)
         raise InvalidArgument(f"values of type {type_text} cannot be passed")
 
-    def _tensor(self, value: Any, number: int) -> int:
-        if value is None:
+    def add_tensor(self, value: Any, number: int) -> int:
+        """A handle for a value of an input that is a tensor of elements `number`, 0 where that is unknown."""
+        if type(value) is np.ndarray:
+            flags = value.flags
+            if flags.c_contiguous and flags.aligned:
+                plain = WHOLE_BYTES.get(value.dtype)
+                if plain is not None:
+                    return self._borrowed(value, plain, value.shape)
+        elif value is None:
             raise InvalidArgument("None is no tensor")
-        handle, held = borrow(self.library, as_array(value, number))
+        array = as_array(value, number)
+        number = number_of(array.dtype)
+        if number == STRING:
+            return self._strings(array)
+        row = ELEMENT_TYPES[number]
+        held = packed(array, row.bits) if row.is_packed else array
+        self._held.append(held)
+        return self._borrowed(held, number, array.shape)
+
+    def _borrowed(self, array: npt.NDArray[Any], number: int, shape: tuple[int, ...]) -> int:
+        status = self.library.tensor_borrow(
+            number, _dimensions.get(shape) or dimensions_of(shape), len(shape), address_of(array),
+            array.nbytes, None, None, self._reference)
+        return self._added(status)
+
+    def _added(self, status: int) -> int:
+        if status:
+            raise self.library.exception(status)
+        handle: int = self._place.value  # type: ignore[assignment]
         self.handles.append(handle)
-        self.held.append(held)
         return handle
+
+    def _strings(self, array: npt.NDArray[Any]) -> int:
+        encoded = [_utf8(element) for element in array.reshape(-1).tolist()]
+        count = len(encoded)
+        return self._added(self.library.tensor_create_strings(
+            dimensions_of(array.shape), array.ndim, (c_char_p * count)(*encoded),
+            (c_size_t * count)(*map(len, encoded)), self._reference))
 
     def _sequence(self, value: Any, inner: str, number: int) -> int:
         if not isinstance(value, (list, tuple)):
             raise InvalidArgument(f"a sequence is a list, not {type(value).__name__}")
         items = [self.add(item, inner, number) for item in value]
-        return self._made(
-            self.library.sequence_create, (c_void_p * len(items))(*items), len(items))
-
-    def _made(self, function: Any, *arguments: Any) -> int:
-        handle = c_void_p()
-        self.library.check(function(*arguments, byref(handle)))
-        self.handles.append(handle.value or 0)
-        return handle.value or 0
+        return self._added(self.library.sequence_create(
+            (c_void_p * len(items))(*items), len(items), self._reference))
 
 
 # ---- Out -------------------------------------------------------------------------------------------
 
 
 class Memory:
-    """Memory for an array to have as its base."""
+    """Memory for an array to have as its base.
 
-    __slots__ = ("__array_interface__",)
+    Where `free` is given, it is called with `handle` when no array needs the memory any more.
+    """
 
-    def __init__(self, address: int, shape: tuple[int, ...], typestr: str) -> None:
-        self.__array_interface__ = {
-            "version": 3, "shape": shape, "typestr": typestr, "data": (address, False)}
-
-
-class _ValueMemory(Memory):
-    """The memory of a library's value, which is freed when no array needs it any more."""
-
-    __slots__ = ("handle", "free")
+    __slots__ = ("__array_interface__", "free", "handle")
 
     def __init__(
-        self, handle: int, free: Any, address: int, shape: tuple[int, ...], typestr: str
+        self, address: int, shape: tuple[int, ...], code: str, handle: int = 0, free: Any = None
     ) -> None:
-        super().__init__(address, shape, typestr)
         self.handle = handle
         self.free = free
+        self.__array_interface__ = {
+            "version": 3, "shape": shape, "typestr": code, "data": (address, False)}
 
     def __del__(self) -> None:
-        self.free(self.handle)
+        if self.free is not None:
+            self.free(self.handle)
 
 
-def array_over(memory: Memory, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """An array over memory; NumPy reads the types of ml_dtypes as mere bytes at first."""
-    array = np.asarray(memory)
-    return array if array.dtype == dtype else array.view(dtype)
+def array_code(dtype: np.dtype[Any]) -> str:
+    """What the array interface calls a dtype: those of ml_dtypes are bytes to it."""
+    return dtype.str if dtype.isbuiltin == 1 else f"|V{dtype.itemsize}"
 
+
+def array_at(
+    address: int, shape: tuple[int, ...], dtype: np.dtype[Any], handle: int = 0, free: Any = None
+) -> npt.NDArray[Any]:
+    """An array over memory."""
+    array = np.asarray(Memory(address, shape, array_code(dtype), handle, free))
+    return array if dtype.isbuiltin == 1 else array.view(dtype)
+
+
+# Outputs of a few elements are copied, which takes less time than an owner of their memory would.
+_COPIED_BYTES = 4096
+_COPIED_TYPES = frozenset(WHOLE_BYTES.values())
+
+
+class _Description(ctypes.Structure):
+    """What the library tells of a tensor, in one piece of memory."""
+
+    _fields_ = [
+        ("number", c_int32),
+        ("rank", c_size_t),
+        ("extents", ctypes.POINTER(c_int64)),
+        ("address", c_void_p),
+        ("size", c_size_t),
+    ]
+
+
+_RANK = _Description.rank.offset
+_EXTENTS = _Description.extents.offset
+_ADDRESS = _Description.address.offset
+_SIZE = _Description.size.offset
 
 def to_python(library: Library, handle: int, kind: int = 0) -> Any:
     """What a value holds: an array, a list, or None. The handle is used up, whatever happens."""
@@ -215,38 +254,32 @@ def _items(library: Library, handle: int) -> list[int]:
 
 
 def _array(library: Library, handle: int) -> npt.NDArray[Any]:
-    number, extents, rank = c_int32(), ctypes.POINTER(c_int64)(), c_size_t()
-    status = library.tensor_info(handle, byref(number), byref(extents), byref(rank))
-    if status:
-        library.value_free(handle)
-        raise library.exception(status)
-    shape = tuple(extents[: rank.value])
-    if number.value == STRING:
+    told = _Description()
+    status = library.tensor_info(
+        handle, byref(told), byref(told, _EXTENTS), byref(told, _RANK))
+    number = told.number
+    shape = tuple(told.extents[: told.rank])
+    if number == STRING:
         try:
             return _string_array(library, handle, shape)
         finally:
             library.value_free(handle)
-    return _memory_array(library, handle, number.value, shape)
-
-
-def _memory_array(
-    library: Library, handle: int, number: int, shape: tuple[int, ...]
-) -> npt.NDArray[Any]:
-    address, size = c_void_p(), c_size_t()
-    status = library.tensor_data(handle, byref(address), byref(size))
+    status = status or library.tensor_data(handle, byref(told, _ADDRESS), byref(told, _SIZE))
     if status:
+        error = library.exception(status)
         library.value_free(handle)
-        raise library.exception(status)
+        raise error
     dtype = dtype_of(number)
-    if size.value == 0:
+    if told.size <= _COPIED_BYTES and number in _COPIED_TYPES:
+        array = np.empty(shape, dtype)
+        if told.size:
+            ctypes.memmove(address_of(array), told.address, told.size)
         library.value_free(handle)
-        return np.empty(shape, dtype)
+        return array
     if ELEMENT_TYPES[number].is_packed:
-        memory = _ValueMemory(handle, library.value_free, address.value or 0, (size.value,), "|u1")
-        count = int(np.prod(shape, dtype=np.int64))
-        return unpacked(np.asarray(memory), count, number).reshape(shape)
-    memory = _ValueMemory(handle, library.value_free, address.value or 0, shape, dtype.str)
-    return array_over(memory, dtype)
+        data = array_at(told.address, (told.size,), dtype_of(UINT8), handle, library.value_free)
+        return unpacked(data, int(np.prod(shape, dtype=np.int64)), number).reshape(shape)
+    return array_at(told.address, shape, dtype, handle, library.value_free)
 
 
 def _string_array(

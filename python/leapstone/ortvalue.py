@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ._dtypes import STRING, dtype_of, element_number, number_of
 from ._notices import warn_once
-from ._values import Memory, array_over, describe
+from ._values import array_at, describe
 from .errors import InvalidArgument
 
 
@@ -137,7 +137,7 @@ def tensor_at(
     if number == STRING:
         raise InvalidArgument("strings have no address")
     dtype = dtype_of(number)
-    return array_over(Memory(address, tuple(shape), dtype.str), dtype)
+    return array_at(address, tuple(shape), dtype)
 
 
 class OrtDevice:

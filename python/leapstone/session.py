@@ -241,7 +241,7 @@ def _model_of(path_or_bytes: Any) -> str | bytes:
 
 def _output_names(engine: Engine, names: Sequence[str] | None) -> tuple[str, ...]:
     if not names:
-        return tuple(arg.name for arg in engine.outputs)
+        return engine.output_names
     if isinstance(names, str):
         raise TypeError("output names are a list of strings, not one string")
     return tuple(names)

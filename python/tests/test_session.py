@@ -56,10 +56,13 @@ def test_shapes_are_told_as_onnxruntime_does(shape: Any, seen: list[Any]) -> Non
 
 
 def test_types_of_containers() -> None:
-    of_tensors = helper.make_tensor_sequence_value_info("x", TensorProto.INT64, None)
-    node = helper.make_node("SequenceLength", ["x"], ["y"])
-    model = model_of([node], [of_tensors], [tensor("y", TensorProto.INT64, [])])
-    assert InferenceSession(model).get_inputs()[0].type == "seq(tensor(int64))"
+    of_tensors = helper.make_tensor_sequence_value_info("s", TensorProto.INT64, None)
+    optional = helper.make_optional_type_proto(of_tensors.type)
+    model = model_of([helper.make_node("Neg", ["x"], ["y"])],
+                     [tensor("x", TensorProto.INT64, []), of_tensors,
+                      helper.make_value_info("o", optional)], [tensor("y", TensorProto.INT64, [])])
+    types = [one.type for one in InferenceSession(model).get_inputs()]
+    assert types == ["tensor(int64)", "seq(tensor(int64))", "optional(seq(tensor(int64)))"]
 
 
 def test_metadata() -> None:
