@@ -5,7 +5,9 @@
 #   make lib      libleapstone.so for C and others, on Linux: .build/lib/
 #   make install  tools, library and header below PREFIX (/usr/local), under DESTDIR where that is set
 #   make dist     the same as an archive that can be unpacked anywhere: .build/dist/; make test-dist tries it without Swift
+#   make python   the Python package: a wheel with the library and the tools in it, .build/python/
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
+#   make ratchet  rewrites the list of official ONNX cases that are known to fail, and prints what changed
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
 #   make models   the ten full-size networks alone, into .build/testdata/models
 #   make docs     the documentation, into .build/docs
@@ -32,9 +34,13 @@ TOOLS := onnx-run
 LIB := .build/lib
 PREFIX ?= /usr/local
 DIST := .build/dist
+WHEEL := .build/python
+SCALE := .build/scale
+OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
-.PHONY: run demo build lib install dist test-dist test data models docs example c-example snippets packages proto format lint clean
+.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test data models docs example c-example \
+  snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -72,6 +78,31 @@ test-dist: dist
 	@command -v debootstrap >/dev/null || $(call apt,debootstrap)
 	.ci/bare-root $(DIST)/$(ARCHIVE).tar.xz .build/bare-root
 
+# The wheel, and what goes into it.
+python: build lib $(VENV)/.made
+	@rm -rf $(WHEEL)/prefix
+	packaging/stage $(WHEEL)/prefix $(LIB) $(TOOLS)
+	packaging/wheel $(PYTHON) $(WHEEL) $(WHEEL)/prefix
+
+# The Python package, in the tree and as a wheel.
+test-python: python
+	$(PYTHON) -m pytest -c python/pyproject.toml python/tests
+
+# The official ONNX suite through leapstone.backend, held to a list of known failures.
+official: lib $(VENV)/.made
+	$(OFFICIAL)
+
+ratchet: lib $(VENV)/.made
+	$(OFFICIAL) --ratchet
+
+# Pictures scored by Ray Data and PySpark, on several workers, and by one process. Not a part of `make test`.
+test-scale: python
+	@command -v java >/dev/null || $(call apt,default-jre-headless)
+	@[ -x $(SCALE)/bin/python ] || python3 -m venv $(SCALE)
+	$(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check -r Examples/ScaleOut/requirements.txt
+	$(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(WHEEL)/*.whl
+	$(SCALE)/bin/python Examples/ScaleOut/check.py testdata/resnet-digits.onnx testdata/digits-held-out.npz $(SCALE)/files
+
 # A trained residual network names pictures of digits; a trained U-Net draws the mask of shapes.
 run demo: build
 	@mkdir -p .build/demo
@@ -88,6 +119,7 @@ test: build $(if $(FILTER),,example $(if $(filter Linux,$(shell uname -s)),c-exa
 	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
 	grep '^SKIPPED:' $(TEST_LOG) | sort -u | sed 's/^SKIPPED:/ /' || true; \
 	echo "skipped tests: $$(grep -c '^SKIPPED:' $(TEST_LOG))"; \
+	$(if $(FILTER),,for target in test-python official; do $(MAKE) --no-print-directory $$target || status=$$?; done;) \
 	exit $$status
 
 # What scripts write for tests. Each folder has a stamp, so that it is made once; the scripts themselves look at what they
