@@ -21,11 +21,12 @@ HERE = Path(__file__).resolve().parent
 
 
 def write_pictures(images: np.ndarray, folder: Path) -> None:
-    """A PNG for each picture."""
+    """A grey PNG for each picture of one channel, whose values lie between 0 and 1."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for index, image in enumerate(images):
-        Image.fromarray(np.squeeze(image)).save(folder / f"{index:05}.png")
+        grey = np.rint(np.clip(image[0], 0, 1) * 255).astype(np.uint8)
+        Image.fromarray(grey).save(folder / f"{index:05}.png")
 
 
 def main() -> int:

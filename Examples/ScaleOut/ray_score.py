@@ -47,6 +47,7 @@ def main() -> None:
     ray.init(num_cpus=options.workers * options.threads + 1, include_dashboard=False,
              log_to_driver=False,
              runtime_env={"env_vars": {"PYTHONPATH": os.fspath(Path(__file__).resolve().parent)}})
+    ray.data.DataContext.get_current().enable_progress_bars = False
     files = sorted(os.fspath(path.resolve()) for path in options.folder.iterdir())
     pictures = ray.data.read_binary_files(
         files, include_paths=True, override_num_blocks=4 * options.workers)

@@ -1,12 +1,13 @@
 """Scores a folder of pictures with PySpark: Python workers that each hold a session, workers x threads cores in all.
 
-    python spark_score.py MODEL FOLDER RESULTS.csv [--workers N] [--threads N] [--batch N]
+    python spark_score.py MODEL FOLDER RESULTS.csv [--workers N] [--threads N] [--batch N] [--master URL]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,6 @@ import pandas
 from pyspark.sql import SparkSession
 
 import scoring
-
-MEMORY_MIB = 1024
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -26,6 +24,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--master", help="a cluster; without it, workers are processes of this machine")
     options = parser.parse_args()
     model, threads = os.fspath(options.model.resolve()), options.threads
 
@@ -40,14 +39,16 @@ def main() -> None:
                 "process": os.getpid(),
             })
 
-    # Executors of their own, each with one task at a time that has all of its cores.
+    # Workers run this Python, which has the wheel, unless somebody knows better.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    # A task has as many cores as its session has threads: so many tasks, each in a Python process, run at once.
     spark = (
         SparkSession.builder
-        .master(f"local-cluster[{options.workers},{threads},{MEMORY_MIB}]")
-        .config("spark.executor.memory", f"{MEMORY_MIB}m")
+        .master(options.master or f"local[{options.workers * threads}]")
         .config("spark.task.cpus", threads)
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", options.batch)
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .getOrCreate())
     spark.sparkContext.setLogLevel("ERROR")
     spark.sparkContext.addPyFile(os.fspath(Path(__file__).resolve().parent / "scoring.py"))

@@ -8,6 +8,7 @@ import Synchronization
 package final class WorkingMemoryPool: Sendable {
   private struct State {
     var idle: [WorkingMemory] = []
+    var inFlight = 0
     var waiting = 0
   }
 
@@ -34,7 +35,10 @@ package final class WorkingMemoryPool: Sendable {
       defer { state.withLock { $0.waiting -= 1 } }
       while places.wait(timeout: .now() + .milliseconds(2)) != .success { try interrupt.poll() }
     }
-    return state.withLock { $0.idle.popLast() } ?? WorkingMemory()
+    return state.withLock { state in
+      state.inFlight += 1
+      return state.idle.popLast()
+    } ?? WorkingMemory()
   }
 
   private func enqueue() throws {
@@ -44,11 +48,18 @@ package final class WorkingMemoryPool: Sendable {
     }
   }
 
-  /// Gives working memory back. One is kept for the next run; what is idle beyond that goes back to the system.
+  /// Gives working memory back. While runs overlap, those to come find it in place; after the last of them one is kept for the
+  /// next run, and the rest goes back to the system.
   package func giveBack(_ memory: WorkingMemory) {
-    state.withLock { state in
-      if state.idle.isEmpty { state.idle.append(memory) }
+    // Let go after the lock: giving memory back takes a while.
+    let surplus = state.withLock { state -> ArraySlice<WorkingMemory> in
+      state.inFlight -= 1
+      state.idle.append(memory)
+      guard state.inFlight == 0, state.waiting == 0 else { return [] }
+      defer { state.idle.removeLast(state.idle.count - 1) }
+      return state.idle.dropFirst()
     }
     places.signal()
+    withExtendedLifetime(surplus) {}
   }
 }
