@@ -39,6 +39,19 @@ def test_programs_of_the_documentation_run() -> None:
     run(sys.executable, "-c", "\n".join(programs))
 
 
+def test_programs_of_the_readme_run(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert programs
+    path, inputs, _ = trained("resnet-digits")
+    (tmp_path / "model.onnx").symlink_to(path)
+    [image] = inputs.values()
+    np.save(tmp_path / "image.npy", image)
+    for program in programs:
+        run(sys.executable, "-c", f"import numpy\nimage = numpy.load('image.npy')\n{program}",
+            cwd=tmp_path)
+
+
 def test_public_names_have_words() -> None:
     for name in leapstone.__all__:
         thing = getattr(leapstone, name)

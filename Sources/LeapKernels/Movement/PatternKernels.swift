@@ -45,7 +45,9 @@ package enum PatternKernels {
     // Beyond these all is kept, or nothing.
     let diagonal = max(-rows, min(diagonal, columns))
     let bytes = columns * width
-    return kernel(units: shape.outer(shape.rank - 1), bytes: bytes) { invocation, row in
+    // Of a type that does not throw: where a closure that may throw ends in a memset, the compiler (Swift 6.3) jumps there with
+    // the error register still in use, and the caller takes what is in it for an error.
+    let body: @Sendable (Invocation, Int) -> Void = { invocation, row in
       let edge = row % rows + diagonal + (upper ? 0 : 1)
       let cut = max(0, min(edge, columns)) * width
       let source = invocation.input(0) + row * bytes
@@ -55,6 +57,7 @@ package enum PatternKernels {
       (target + kept).copyMemory(from: source + kept, byteCount: length)
       (target + cleared).initializeMemory(as: UInt8.self, repeating: 0, count: bytes - length)
     }
+    return kernel(units: shape.outer(shape.rank - 1), bytes: bytes, body)
   }
 
   /// A matrix of zeros with ones along a diagonal.
