@@ -121,7 +121,8 @@ private func runOptions(
 /// Puts results where no value was given for them: all of them, or, where one cannot be, none. Memory that others hold too, an
 /// input's say or a constant's, is copied.
 private func giveOut(
-  _ results: consuming [String: Tensor], _ names: [String], _ outputs: UnsafeMutablePointer<OpaquePointer?>?
+  _ results: consuming [String: Tensor], _ names: [String],
+  _ outputs: UnsafeMutablePointer<OpaquePointer?>?
 ) throws {
   guard let outputs else { return }
   var results = results

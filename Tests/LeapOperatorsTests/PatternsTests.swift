@@ -65,7 +65,8 @@ import Testing
     let diagonal = try Tensor(scalar: triangle.diagonal)
     expectClose(
       try harness.run([counting([2, 3]), diagonal])[0], triangle.wanted, shape: [2, 3])
-    let pair = try Tensor([Int64](arrayLiteral: 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6), shape: [2, 2, 3])
+    let integers: [Int64] = [1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6]
+    let pair = try Tensor(integers, shape: [2, 2, 3])
     expectClose(try harness.run([pair, diagonal])[0], triangle.wanted + triangle.wanted)
   }
 

@@ -46,7 +46,8 @@ package enum TestData {
     let shape = Shape([1] + tensor.shape.dimensions.dropFirst())
     return try Tensor(dataType: tensor.dataType, shape: shape) { target in
       tensor.withUnsafeBytes {
-        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[place * bytes..<(place + 1) * bytes]))
+        let part = $0[place * bytes..<(place + 1) * bytes]
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
       }
     }
   }

@@ -37,20 +37,20 @@ extension KernelCandidate {
     return KernelCandidate(
       name: name, inputs: roles.map { $0?.requirement(blocks) ?? .contiguous },
       outputs: [.blocked(width: blocks.width)], outputBlocks: { _ in [blocks] }, inPlace: inPlace,
-      packing: packing, cost: cost
-    ) { settled in
-      guard let output = settled.outputs[0] else { throw OperatorError("output 0 is required") }
-      var physical = settled
-      physical.outputs = [output.physical]
-      for (index, role) in settledRoles.enumerated() {
-        physical.inputs[index] = settled.inputs[index].flatMap {
-          role?.physical($0, blocks, rank: output.shape.rank + 1)
+      packing: packing, cost: cost,
+      bind: { settled in
+        guard let output = settled.outputs[0] else { throw OperatorError("output 0 is required") }
+        var physical = settled
+        physical.outputs = [output.physical]
+        for (index, role) in settledRoles.enumerated() {
+          physical.inputs[index] = settled.inputs[index].flatMap {
+            role?.physical($0, blocks, rank: output.shape.rank + 1)
+          }
         }
-      }
-      var kernel = try bind(physical)
-      if let clearing = UnusedSlots.clearing(output) { kernel.phases.append(clearing) }
-      return kernel
-    }
+        var kernel = try bind(physical)
+        if let clearing = UnusedSlots.clearing(output) { kernel.phases.append(clearing) }
+        return kernel
+      })
   }
 }
 

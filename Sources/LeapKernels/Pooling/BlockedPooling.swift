@@ -72,12 +72,12 @@ package enum BlockedPooling {
       inputs: request.inputs.indices.map { $0 == 0 ? .blocked(width: blocks.width) : .planned },
       outputs: request.outputs.map { _ in .blocked(width: blocks.width) },
       outputBlocks: { [$0.inputs[0]?.blocks] },
-      cost: Cost(operations: operations, bytes: bytes, operationsPerNanosecond: 8)
-    ) { settled in
-      kernel(
-        try settled.requiredInput(0), try settled.requiredOutput(0), operations: operations,
-        body(settled.instructionSet.cValue))
-    }
+      cost: Cost(operations: operations, bytes: bytes, operationsPerNanosecond: 8),
+      bind: { settled in
+        kernel(
+          try settled.requiredInput(0), try settled.requiredOutput(0), operations: operations,
+          body(settled.instructionSet.cValue))
+      })
   }
 
   private static func kernel(

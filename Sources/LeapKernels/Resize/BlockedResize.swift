@@ -27,12 +27,12 @@ package enum BlockedResize {
       inputs: request.inputs.indices.map { $0 == 0 ? .blocked(width: blocks.width) : .planned },
       outputs: [.blocked(width: blocks.width)], outputBlocks: { [$0.inputs[0]?.blocks] },
       cost: Cost(
-        operations: taps * Double(y.shape.elementCount), bytes: bytes, operationsPerNanosecond: 8)
-    ) { settled in
-      kernel(
-        try settled.requiredInput(0), try settled.requiredOutput(0), rows, columns,
-        settled.instructionSet.cValue)
-    }
+        operations: taps * Double(y.shape.elementCount), bytes: bytes, operationsPerNanosecond: 8),
+      bind: { settled in
+        kernel(
+          try settled.requiredInput(0), try settled.requiredOutput(0), rows, columns,
+          settled.instructionSet.cValue)
+      })
   }
 
   /// Rows of the image that one row of the output is made of at most.

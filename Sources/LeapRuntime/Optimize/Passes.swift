@@ -11,6 +11,7 @@ package var standardPasses: [any Pass.Type] {
     BatchNormalizationFolding.self,
     ActivationRecognition.self,
     EpilogueFusion.self,
+    PrologueFusion.self,
     DeadCode.self,
   ]
 }

@@ -66,10 +66,8 @@ package enum BlockedConvolution {
       cost: Cost(
         operations: 2 * pixels * Double(slots * planar.taps * outputs) + copied,
         bytes: bytes(request), operationsPerNanosecond: 80),
-      filter: { filter(geometry, planar, $0, stem: stem).recipe }
-    ) { settled in
-      try ProductConvolution(geometry, planar, settled, stem: stem).kernel()
-    }
+      filter: { filter(geometry, planar, $0, stem: stem).recipe },
+      bind: { try ProductConvolution(geometry, planar, $0, stem: stem).kernel() })
   }
 
   static func bytes(_ request: KernelRequest) -> Double {

@@ -24,10 +24,8 @@ package enum BlockedDepthwise {
         cost: Cost(
           operations: operations, bytes: BlockedConvolution.bytes(request),
           operationsPerNanosecond: 20),
-        filter: { _ in recipe(channels: geometry.outputChannels, taps: planar.taps, blocks) }
-      ) { settled in
-        try kernel(geometry, planar, settled)
-      }
+        filter: { _ in recipe(channels: geometry.outputChannels, taps: planar.taps, blocks) },
+        bind: { try kernel(geometry, planar, $0) })
     ]
   }
 

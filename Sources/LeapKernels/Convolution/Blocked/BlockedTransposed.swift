@@ -22,10 +22,8 @@ package enum BlockedTransposed {
         cost: Cost(
           operations: 2 * sums * Double(inputs * outputs),
           bytes: BlockedConvolution.bytes(request), operationsPerNanosecond: 75),
-        filter: { PhaseFilters(geometry, planar, $0).recipe }
-      ) { settled in
-        try TransposedKernel(geometry, planar, settled).kernel()
-      }
+        filter: { PhaseFilters(geometry, planar, $0).recipe },
+        bind: { try TransposedKernel(geometry, planar, $0).kernel() })
     ]
   }
 }

@@ -19,12 +19,8 @@ enum WinogradConvolution {
         "winograd\(tile)", geometry, request,
         input: .blocked(width: request.instructionSet.blockWidth),
         cost: cost(tile, geometry, planar, request),
-        filter: { settled in
-          WinogradFilter(tile, geometry, settled).recipe
-        }
-      ) { settled in
-        try WinogradKernel(tile, geometry, planar, settled).kernel()
-      }
+        filter: { WinogradFilter(tile, geometry, $0).recipe },
+        bind: { try WinogradKernel(tile, geometry, planar, $0).kernel() })
     }
   }
 
