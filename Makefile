@@ -112,11 +112,16 @@ run demo: build
 	@.build/release/onnx-run testdata/unet-shapes.onnx --image testdata/pictures/shapes-2.png --overlay .build/demo/shapes.png
 	@echo; echo "The picture with its mask: $(CURDIR)/.build/demo/shapes.png"
 
-# Without --disable-testable-imports the tests would rebuild what the tools built.
-test: build $(if $(FILTER),,example $(if $(filter Linux,$(shell uname -s)),c-example) snippets)
-	@$(MAKE) --no-print-directory -j2 data
-	@status=0; \
-	swift test $(RELEASE) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
+# Without --disable-testable-imports the tests would rebuild what the tools built. With FILTER, only the test targets that it may
+# mean are built, and what they depend on.
+TEST_TARGETS = $(if $(FILTER),$(shell .ci/test-targets '$(FILTER)'))
+NEEDS_DATA = $(if $(FILTER),$(findstring ConformanceTests,$(TEST_TARGETS))$(findstring LeapstoneTests,$(TEST_TARGETS)),all)
+
+test: $(if $(FILTER),packages,build example $(if $(filter Linux,$(shell uname -s)),c-example) snippets)
+	$(if $(NEEDS_DATA),@$(MAKE) --no-print-directory -j2 data)
+	@status=0; $(if $(FILTER),export LEAPSTONE_TESTS=$(TEST_TARGETS);) \
+	swift test $(RELEASE) --disable-testable-imports \
+	  $(if $(FILTER),--test-product LeapstonePackageTests --filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
 	grep '^SKIPPED:' $(TEST_LOG) | sort -u | sed 's/^SKIPPED:/ /' || true; \
 	echo "skipped tests: $$(grep -c '^SKIPPED:' $(TEST_LOG))"; \
 	$(if $(FILTER),,for target in test-python official; do $(MAKE) --no-print-directory $$target || status=$$?; done;) \

@@ -33,19 +33,23 @@ package enum InstructionSet: String, Sendable, Hashable, CaseIterable {
 
   /// Chooses among those available.
   ///
-  /// - Parameter name: what `LEAPSTONE_ISA` holds; nil or empty for the preferred one.
+  /// - Parameters:
+  ///   - name: what `LEAPSTONE_ISA` holds; nil or empty for the preferred one.
+  ///   - option: what the error calls the option.
   /// - Throws: `ModelError.option` where it is unknown or not available.
-  package static func select(_ name: String?) throws -> InstructionSet {
+  package static func select(
+    _ name: String?, option: String = "LEAPSTONE_ISA"
+  ) throws -> InstructionSet {
     guard let name, !name.isEmpty else { return available[0] }
     let names = available.map(\.rawValue).joined(separator: ", ")
     guard let chosen = InstructionSet(rawValue: name) else {
       throw ModelError.option(
-        name: "LEAPSTONE_ISA",
+        name: option,
         reason: "'\(name)' is no instruction set; available here: \(names)")
     }
     guard available.contains(chosen) else {
       throw ModelError.option(
-        name: "LEAPSTONE_ISA",
+        name: option,
         reason: "this machine has no \(name); available here: \(names)")
     }
     return chosen

@@ -1,6 +1,5 @@
 // InferenceSession: the face of Leapstone: a model, loaded and ready to run from any thread.
 
-import Dispatch
 import LeapFormat
 @_exported import LeapGraph
 import LeapRuntime
@@ -17,6 +16,21 @@ public struct SessionOptions: Sendable {
     case owned
   }
 
+  /// Speed against memory. Results may differ in their last bits between policies, as kernels do.
+  public enum MemoryPolicy: String, Sendable, CaseIterable {
+    /// The fastest kernels, whatever weights they pack and scratch they take.
+    case fast
+    /// Fast kernels that take about as much memory as the model itself.
+    case balanced
+    /// The kernels and the order that take least.
+    case lean
+  }
+
+  /// Instruction sets that kernels are written for.
+  public enum InstructionSet: String, Sendable, CaseIterable {
+    case avx512, avx2, neon, portable
+  }
+
   /// Workers of a run; nil for as many as affinity and the cgroup's quota allow. At least 1.
   public var threads: Int?
   /// Names of optimisation passes to leave out.
@@ -24,9 +38,13 @@ public struct SessionOptions: Sendable {
   /// Runs the graph as the model has it.
   public var disablesAllPasses = false
   public var weights = Weights.mapped
+  public var memoryPolicy = MemoryPolicy.balanced
   /// Bytes that weights, working memory and outputs may take together; nil for 80 % of the machine's memory,
   /// or of what its control groups allow where that is less.
   public var memoryBudget: Int?
+  /// The instruction set of the kernels; nil for what the environment variable `LEAPSTONE_ISA` names, or the best that there
+  /// is. One that this machine does not have is an error when the session is made.
+  public var instructionSet: InstructionSet?
   /// How many runs may be in flight.
   public var maximalConcurrentRuns = 2
   /// How many more may wait; a further one is refused with `RunError.busy`.
@@ -80,11 +98,11 @@ public struct StepObservation: Sendable {
   /// When it ended, in nanoseconds of the same clock.
   public let end: UInt64
 
-  init(_ timing: StepTiming) {
-    name = timing.step.name
-    operatorType = timing.step.operatorType
-    algorithm = timing.step.algorithm
-    stage = timing.step.stage
+  init(_ step: Step, _ timing: StageTiming) {
+    name = step.name
+    operatorType = step.operatorType
+    algorithm = step.algorithm
+    stage = step.stage
     start = timing.start
     end = timing.end
   }
@@ -138,7 +156,7 @@ public struct ModelMetadata: Sendable {
 /// workers and any place in a batch.
 public final class InferenceSession: Sendable {
   private let core: SessionCore
-  private let queue = DispatchQueue(label: "leapstone.session", attributes: .concurrent)
+  private let queues = RunQueues()
 
   /// Inputs that a run must give, in the model's order.
   public let inputs: [ValueInfo]
@@ -171,6 +189,7 @@ public final class InferenceSession: Sendable {
   }
 
   private init(model: Model, options: SessionOptions) throws {
+    BuildNotice.give()
     core = try SessionCore(model: model, configuration: SessionConfiguration(options))
     let graph = core.model.graph
     func info(_ id: ValueID) -> ValueInfo {
@@ -217,7 +236,9 @@ public final class InferenceSession: Sendable {
     options.cancellation?.attach(interrupt)
     defer { options.cancellation?.detach(interrupt) }
     let observe = options.observe.map { observe in
-      { @Sendable (timings: [StepTiming]) in observe(timings.map(StepObservation.init)) }
+      { @Sendable (timing: StageTiming) in
+        observe(timing.steps.map { StepObservation($0, timing) })
+      }
     }
     return try core.run(
       inputs, outputs: outputs, into: destinations, interrupt: interrupt, observe: observe)
@@ -234,7 +255,7 @@ public final class InferenceSession: Sendable {
     options.cancellation = cancellation
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { [options] continuation in
-        queue.async {
+        queues.async {
           continuation.resume(
             with: Result { () throws -> [String: Tensor] in
               try self.run(inputs, outputs: outputs, options: options)
@@ -253,17 +274,8 @@ public final class InferenceSession: Sendable {
     return graph.nodes.flatMap { $0.outputs.compactMap { $0.map { graph[$0].name } } }
   }
 
-  /// Bytes that the session holds for weights: mapped from files, and in memory of its own.
-  public var weightBytes: (mapped: Int, owned: Int) { core.weights.byteCounts }
-
-  /// The working memory that a run with inputs of these shapes takes, in bytes, without running it.
-  ///
-  /// - Parameter shapes: a type and shape for each input, by name.
-  /// - Throws: `ModelError` where no plan can be made.
-  public func workingMemory(for shapes: [String: (DataType, Shape)]) throws -> Int {
-    let memory = try core.plan(inputs: shapes).memory
-    return memory.arena + memory.scratchPerWorker * core.workerCount + memory.sharedScratch
-  }
+  /// What the session holds in memory, and what a run would take.
+  public var memory: SessionMemory { SessionMemory(core) }
 }
 
 extension SessionConfiguration {
@@ -276,6 +288,13 @@ extension SessionConfiguration {
     memoryBudget = options.memoryBudget
     maximalConcurrentRuns = max(options.maximalConcurrentRuns, 1)
     maximalQueuedRuns = max(options.maximalQueuedRuns, 0)
+    instructionSet = options.instructionSet?.rawValue
+    plan.memoryPolicy =
+      switch options.memoryPolicy {
+      case .fast: .fast
+      case .balanced: .balanced
+      case .lean: .lean
+      }
     plan.algorithms = options.algorithms
     plan.forbidden = options.forbiddenAlgorithms
     dimensions = options.dimensions

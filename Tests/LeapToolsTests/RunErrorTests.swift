@@ -34,7 +34,8 @@ import Testing
     Case([model, "--threads", "two"], "--threads: 'two' is no whole number"),
     Case([model, "--isa", "avx9"], "--isa: 'avx9' is not one of auto, avx512"),
     Case([model, "--cache", "dir"], "--cache: this version keeps no packed weights between runs"),
-    Case([model, "--memory-policy", "lean"], "this version has no policy 'lean', only balanced"),
+    Case(
+      [model, "--memory-policy", "huge"], "--memory-policy: 'huge' is not one of fast, balanced"),
     Case([model, "--memory-budget", "much"], "--memory-budget: 'much' is no size, like 64MiB"),
     Case([model, "--concurrency", "0"], "--concurrency: '0' is no whole number"),
     Case([model, "--random", "0", "--disable-pass", "x"], "--disable-pass: there is no pass 'x'"),

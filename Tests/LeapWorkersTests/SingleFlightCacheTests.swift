@@ -2,6 +2,7 @@
 
 import Dispatch
 import LeapTensors
+import LeapTestSupport
 import LeapWorkers
 import Synchronization
 import Testing

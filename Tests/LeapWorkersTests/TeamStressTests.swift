@@ -1,6 +1,7 @@
 // Teams where the machine is against them: no processor to spare, many runs at once, a fork.
 
 import Dispatch
+import LeapTestSupport
 import LeapWorkers
 import Synchronization
 import Testing
@@ -33,29 +34,21 @@ extension Serially {
 
     @Test func finishesWhileTheGlobalQueueIsSaturated() throws {
       let alone = try timeAlone(width: 2)
-      let stop = Flag()
-      let spinners = 4 * ProcessorCount.available()
-      let group = DispatchGroup()
-      for _ in 0..<spinners {
-        DispatchQueue.global().async(group: group) { while !stop.isSet {} }
-      }
-      defer {
-        stop.set()
-        group.wait()
-      }
-      usleep(20_000)
       let program = BusyProgram(nanoseconds: Self.blockNanoseconds)
-      let taken = try nanoseconds {
-        try runTeam(width: 2, program, blockCounts: Self.blockCounts)
+      var best = UInt64.max
+      try saturatingGlobalQueue(blocks: 4 * ProcessorCount.available()) {
+        for _ in 0..<5 {
+          best = min(
+            best,
+            try nanoseconds { try runTeam(width: 2, program, blockCounts: Self.blockCounts) })
+        }
       }
-      #expect(program.executed.load(ordering: .relaxed) == 320)
+      #expect(program.executed.load(ordering: .relaxed) == 5 * 320)
       // The spinning blocks take half of the machine or more: what is left is shared by all, and a
       // block that has been begun is waited for. Blocks here last for a time of the clock, so a
       // fair share costs less than it would.
-      print(
-        "saturated .global(): \(taken / 1000) µs, alone \(alone / 1000) µs"
-      )
-      #expect(taken < 4 * max(alone, 32_000_000), "alone \(alone) ns, beside spinners \(taken) ns")
+      print("saturated .global(): \(best / 1000) µs, alone \(alone / 1000) µs")
+      #expect(best < 3 * max(alone, 32_000_000), "alone \(alone) ns, beside spinners \(best) ns")
     }
 
     @Test func sixteenTeamsAtOnce() throws {
@@ -166,42 +159,4 @@ extension Serially {
       }
     }
   }
-}
-
-/// A flag that one thread sets and others poll.
-final class Flag: Sendable {
-  private let value = Atomic<Bool>(false)
-  var isSet: Bool { value.load(ordering: .acquiring) }
-  func set() { value.store(true, ordering: .releasing) }
-}
-
-/// Runs a closure in `count` threads at once and waits for all. Threads, not `.global()`: it would
-/// not start them all.
-func inThreads(_ count: Int, _ body: @escaping @Sendable (_ index: Int) -> Void) {
-  let group = DispatchGroup()
-  for index in 0..<count {
-    DispatchQueue(label: "test.\(index)").async(group: group) { body(index) }
-  }
-  group.wait()
-}
-
-/// fork(2), which Swift does not import.
-func forkProcess() -> pid_t {
-  typealias Fork = @convention(c) () -> pid_t
-  guard let symbol = dlsym(UnsafeMutableRawPointer(bitPattern: 0), "fork") else { return -1 }
-  return unsafeBitCast(symbol, to: Fork.self)()
-}
-
-/// The exit status of a child, or nil (and the child is killed) where it does not end in time.
-func waitForExit(of child: pid_t, milliseconds: Int) -> Int32? {
-  var status: Int32 = 0
-  for _ in 0..<milliseconds {
-    if waitpid(child, &status, WNOHANG) == child {
-      return status & 0x7F == 0 ? status >> 8 & 0xFF : -(status & 0x7F)
-    }
-    usleep(1000)
-  }
-  kill(child, SIGKILL)
-  waitpid(child, &status, 0)
-  return nil
 }

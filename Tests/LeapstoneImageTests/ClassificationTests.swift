@@ -5,7 +5,7 @@ import LeapstoneImage
 import Testing
 
 @Suite struct ClassificationTests {
-  @Test func scoresGetASoftmaxAndDistributionsDoNot() throws {
+  @Test func scoresBecomeADistributionUnlessTheyAreOne() throws {
     let scores = try Tensor([1, 3, 2] as [Float], shape: [1, 3])
     let best = try scores.topK(2, labels: ["a", "b", "c"])
     #expect(best.map(\.label) == ["b", "c"])

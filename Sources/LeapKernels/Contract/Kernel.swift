@@ -70,6 +70,8 @@ package struct Kernel: Sendable {
   package var scratchPerWorker: Int
   /// Bytes of scratch that the workers share.
   package var sharedScratch: Int
+  /// A bound on the bytes that BLAS packs for each worker, in memory of its own: see `BLASProduct.workspace`.
+  package var blasPerWorker = 0
 
   package init(phases: [Phase], scratchPerWorker: Int = 0, sharedScratch: Int = 0) {
     self.phases = phases
@@ -79,11 +81,12 @@ package struct Kernel: Sendable {
 
   /// A kernel of one phase.
   package init(
-    blocks: Int, scratchPerWorker: Int = 0,
+    blocks: Int, scratchPerWorker: Int = 0, blasPerWorker: Int = 0,
     body: @escaping @Sendable (Invocation, _ block: Int) throws -> Void
   ) {
     self.init(
       phases: [Phase(blockCount: blocks, body: body)], scratchPerWorker: scratchPerWorker)
+    self.blasPerWorker = blasPerWorker
   }
 }
 
@@ -158,6 +161,11 @@ package struct PackingRecipe: Sendable {
   }
 }
 
+/// What candidates weigh against each other: speed, and memory for packed weights and scratch.
+package enum MemoryPolicy: String, Sendable, Hashable, CaseIterable {
+  case fast, balanced, lean
+}
+
 /// What a kernel is asked to compute: the operands of one step, and what is known of their values.
 package struct KernelRequest: Sendable {
   /// nil where an optional input is left out. Inputs that an epilogue added come last.
@@ -176,11 +184,12 @@ package struct KernelRequest: Sendable {
   package var prologue: Prologue?
   /// The instruction set whose kernels are to be used; one that has none of a kind gives the portable one.
   package var instructionSet: InstructionSet
+  package var memoryPolicy: MemoryPolicy
 
   package init(
     inputs: [Operand?], outputs: [Operand?], values: [Int: Tensor] = [:],
     constantInputs: Set<Int> = [], epilogue: [EpilogueStage] = [],
-    instructionSet: InstructionSet = .preferred
+    instructionSet: InstructionSet = .preferred, memoryPolicy: MemoryPolicy = .balanced
   ) {
     self.inputs = inputs
     self.outputs = outputs
@@ -189,6 +198,7 @@ package struct KernelRequest: Sendable {
     self.constantInputs = constantInputs
     self.epilogue = epilogue
     self.instructionSet = instructionSet
+    self.memoryPolicy = memoryPolicy
   }
 
   /// An output that the operator cannot do without.

@@ -63,9 +63,11 @@ package enum Im2colConvolution {
     if geometry.outputChannels == 0 || pixels == 0 || geometry.batch == 0 {
       return Kernel(phases: [])
     }
+    let largest = BLASProduct(
+      x.dataType, transposesA: false, rows: grid.channelTile, columns: grid.pixelTile, depth: depth)
     return Kernel(
       blocks: geometry.batch * geometry.groups * grid.count,
-      scratchPerWorker: matrixBytes + resultBytes
+      scratchPerWorker: matrixBytes + resultBytes, blasPerWorker: largest.workspace
     ) { invocation, block in
       let (tile, rest) = (block % grid.count, block / grid.count)
       let (group, image) = (rest % geometry.groups, rest / geometry.groups)

@@ -30,9 +30,12 @@ package enum TransposedConvolution {
     let rowBytes = (planes * taps * inputPixels * width + 63) / 64 * 64
     let (xStride, yStride) = (x.imageStride, y.imageStride)
     let depth = geometry.groupInputs
+    let largest = BLASProduct(
+      x.dataType, transposesA: true, rows: planes * taps, columns: inputPixels, depth: depth)
     return Kernel(
       blocks: geometry.batch * geometry.groups * blocks,
-      scratchPerWorker: rowBytes + (epilogue.hasResidual ? pixels * width : 0)
+      scratchPerWorker: rowBytes + (epilogue.hasResidual ? pixels * width : 0),
+      blasPerWorker: largest.workspace
     ) { invocation, block in
       let (first, rest) = (block % blocks * planes, block / blocks)
       let (group, image) = (rest % geometry.groups, rest / geometry.groups)

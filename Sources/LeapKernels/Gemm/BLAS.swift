@@ -34,6 +34,17 @@ package struct BLASProduct: Sendable {
     }
   }
 
+  /// The memory that OpenBLAS maps for each thread that calls it, in bytes; pages that no product touches take none.
+  package static let mapping = 128 << 20
+
+  /// A bound on the bytes that OpenBLAS touches of it: it packs both operands, at most whole, in panels of up to 64 rows.
+  package var workspace: Int {
+    let width = isDouble ? 8 : 4
+    let elements = Shape.product([depth, rows + columns + 128])
+    let (bytes, overflow) = elements.multipliedReportingOverflow(by: width)
+    return overflow ? BLASProduct.mapping : min(bytes, BLASProduct.mapping)
+  }
+
   /// Computes `c` from `a` and `b`. Leading dimensions are counted in elements.
   package func run(
     a: UnsafeRawPointer, leadingA: Int, b: UnsafeRawPointer, leadingB: Int,

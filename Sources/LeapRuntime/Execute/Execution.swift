@@ -6,11 +6,27 @@ import LeapOperators
 import LeapTensors
 import LeapWorkers
 
-/// What a step took, for profiles. Times in nanoseconds of the monotonic clock.
-package struct StepTiming: Sendable {
-  package let step: Step
+/// What a stage took, for profiles. Times in nanoseconds of the monotonic clock.
+package struct StageTiming: Sendable {
+  package let segment: Segment
+  package let stage: Int
   package let start: UInt64
   package let end: UInt64
+  private let team: Team
+
+  init(_ segment: Segment, stage: Int, start: UInt64, end: UInt64, team: Team) {
+    self.segment = segment
+    self.stage = stage
+    self.start = start
+    self.end = end
+    self.team = team
+  }
+
+  /// How many blocks each worker has executed since the segment began.
+  package var blocksPerWorker: [Int] { team.blocksPerWorker }
+
+  /// The steps of the stage, which may have overlapped.
+  package var steps: [Step] { segment.steps.filter { $0.stage == stage } }
 }
 
 /// How one run goes about it.
@@ -21,8 +37,8 @@ package struct ExecutionOptions: Sendable {
   package var poison = false
   /// Take denormal floats for zero.
   package var flushesDenormals = false
-  /// Called on the caller's thread after every stage.
-  package var observe: (@Sendable ([StepTiming]) -> Void)?
+  /// Called on the caller's thread after every stage. Observing allocates nothing.
+  package var observe: (@Sendable (StageTiming) -> Void)?
 
   package init(width: Int, interrupt: Interrupt) {
     self.width = width
@@ -56,6 +72,9 @@ struct Execution {
   mutating func run(_ segment: Segment) throws -> [ValueID: Tensor] {
     var made: [ValueID: Tensor] = [:]
     tensors.merge(segment.known) { $1 }
+    try memory.reserve(
+      arena: segment.memory.arena, scratch: try segment.memory.scratch(width: options.width),
+      results: segment.memory.results)
     let results = try segment.results.map { try emptyTensor(for: $0) }
     if !segment.steps.isEmpty {
       let given = try segment.given.map { try tensor($0) }
@@ -132,9 +151,7 @@ struct Execution {
       guard region.isLastOfStage else { continue }
       let ended = monotonicNanoseconds()
       options.observe?(
-        segment.steps.filter { $0.stage == region.stage }.map {
-          StepTiming(step: $0, start: started, end: ended)
-        })
+        StageTiming(segment, stage: region.stage, start: started, end: ended, team: team))
       if options.poison { run.poison(afterStage: region.stage) }
       started = monotonicNanoseconds()
     }
@@ -145,9 +162,14 @@ struct Execution {
     let inputs = try node.inputs.map { try $0.map { try tensor($0) } }
     let types = inputs.map { $0?.dataType }
     guard let host = program.operators[position].hostOperator(for: types) else { return [:] }
+    let bound = host.outputBound(inputs.map { $0.map { Operand($0.dataType, $0.shape) } })
+    if let bound { try memory.chargeResults(bound) }
     let outputs: [Tensor]
     do { outputs = try host.run(inputs) } catch let error as OperatorError {
       throw RunError.node(node.description(in: program.graph), reason: error.reason)
+    }
+    if bound == nil {
+      try memory.chargeResults(outputs.map(\.byteCount).reduce(0, saturatingSum))
     }
     var made: [ValueID: Tensor] = [:]
     for (id, tensor) in zip(node.outputs, outputs) { if let id { made[id] = tensor } }

@@ -6,29 +6,6 @@ import LeapKernels
 import LeapTensors
 import LeapWorkers
 
-/// Memory that one run works in. Not shared between runs that overlap in time.
-package final class WorkingMemory: @unchecked Sendable {
-  private(set) var arena: TensorStorage?
-  private(set) var scratch: TensorStorage?
-
-  /// Makes sure of at least this much memory; what is there is kept where it is enough.
-  ///
-  /// - Throws: `ModelError.outOfMemory`.
-  func reserve(arena arenaBytes: Int, scratch scratchBytes: Int) throws {
-    if arena.map({ $0.byteCount < arenaBytes }) ?? true {
-      arena = nil
-      arena = try TensorStorage(byteCount: arenaBytes)
-    }
-    if scratch.map({ $0.byteCount < scratchBytes }) ?? true {
-      scratch = nil
-      scratch = try TensorStorage(byteCount: scratchBytes)
-    }
-  }
-
-  /// Bytes that it holds now.
-  package var byteCount: Int { (arena?.byteCount ?? 0) + (scratch?.byteCount ?? 0) }
-}
-
 final class SegmentRun: ParallelProgram, @unchecked Sendable {
   private let segment: Segment
   private let pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
@@ -44,9 +21,10 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
   /// - Parameters:
   ///   - given: the segment's inputs, in its order.
   ///   - results: tensors whose memory its results are written into, in its order.
+  ///   - memory: reserved for this segment.
   ///   - width: how many workers there may be.
   ///   - flushesDenormals: whether denormal floats are taken for zero.
-  /// - Throws: `ModelError.outOfMemory`; `RunError.node` never.
+  /// - Throws: `ModelError.outOfMemory`.
   init(
     _ segment: Segment, given: [Tensor], results: [Tensor], memory: WorkingMemory, width: Int,
     flushesDenormals: Bool
@@ -54,9 +32,6 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
     self.segment = segment
     self.memory = memory
     scratchPerWorker = try TensorStorage.aligned(segment.memory.scratchPerWorker)
-    try memory.reserve(
-      arena: segment.memory.arena,
-      scratch: try SegmentRun.scratchBytes(of: segment, width: width))
     guard let arena = memory.arena?.base, let scratch = memory.scratch?.base else {
       throw ModelError.outOfMemory(bytes: segment.memory.arena)
     }
@@ -82,17 +57,6 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
   deinit {
     pointers.deallocate()
     firstPointer.deallocate()
-  }
-
-  /// Bytes of scratch that a run of this width takes.
-  ///
-  /// - Throws: `ModelError.outOfMemory` where the figure overflows.
-  static func scratchBytes(of segment: Segment, width: Int) throws -> Int {
-    let own = try TensorStorage.aligned(segment.memory.scratchPerWorker)
-    let (all, overflow) = own.multipliedReportingOverflow(by: width)
-    let (sum, overflowOfSum) = all.addingReportingOverflow(segment.memory.sharedScratch)
-    if overflow || overflowOfSum { throw ModelError.outOfMemory(bytes: .max) }
-    return sum
   }
 
   private static func pointer(

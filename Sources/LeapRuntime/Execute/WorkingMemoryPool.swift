@@ -16,11 +16,14 @@ package final class WorkingMemoryPool: Sendable {
   private let queueLimit: Int
   private let places: DispatchSemaphore
   private let state = Mutex(State())
+  private let ledger: MemoryLedger
 
   /// - Parameters:
   ///   - limit: how many runs may be in flight.
   ///   - queueLimit: how many more may wait.
-  package init(limit: Int, queueLimit: Int) {
+  ///   - ledger: what the memory is charged to.
+  package init(limit: Int, queueLimit: Int, ledger: MemoryLedger) {
+    self.ledger = ledger
     self.limit = limit
     self.queueLimit = queueLimit
     places = DispatchSemaphore(value: limit)
@@ -38,7 +41,7 @@ package final class WorkingMemoryPool: Sendable {
     return state.withLock { state in
       state.inFlight += 1
       return state.idle.popLast()
-    } ?? WorkingMemory()
+    } ?? WorkingMemory(ledger: ledger)
   }
 
   private func enqueue() throws {
@@ -51,6 +54,7 @@ package final class WorkingMemoryPool: Sendable {
   /// Gives working memory back. While runs overlap, those to come find it in place; after the last of them one is kept for the
   /// next run, and the rest goes back to the system.
   package func giveBack(_ memory: WorkingMemory) {
+    memory.settle()
     // Let go after the lock: giving memory back takes a while.
     let surplus = state.withLock { state -> ArraySlice<WorkingMemory> in
       state.inFlight -= 1
@@ -62,4 +66,7 @@ package final class WorkingMemoryPool: Sendable {
     places.signal()
     withExtendedLifetime(surplus) {}
   }
+
+  /// Bytes that the idle memory holds.
+  package var idleByteCount: Int { state.withLock { $0.idle.reduce(0) { $0 + $1.byteCount } } }
 }

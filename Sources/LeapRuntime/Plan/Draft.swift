@@ -141,7 +141,8 @@ struct DraftBuilder {
           let shape = type.fixedShape
         else { return nil }
         return Operand(dataType, shape)
-      }, values: known, constantInputs: Set(constant), epilogue: node.epilogue)
+      }, values: known, constantInputs: Set(constant), epilogue: node.epilogue,
+      instructionSet: options.instructionSet, memoryPolicy: options.memoryPolicy)
     request.prologue = node.prologue
     request.available = inputs.map { $0.map { draft.values[$0].operand.layout } }
     return request

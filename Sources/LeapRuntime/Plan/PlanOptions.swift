@@ -1,5 +1,7 @@
 // PlanOptions: what, besides the shapes of the inputs, decides a plan.
 
+import LeapKernels
+
 /// What a plan is made for.
 package struct PlanOptions: Sendable, Hashable {
   /// How values share memory.
@@ -17,14 +19,21 @@ package struct PlanOptions: Sendable, Hashable {
   package var algorithms: [String: String]
   /// Algorithms that no node may use.
   package var forbidden: Set<String>
+  /// The instruction set of the kernels.
+  package var instructionSet: InstructionSet
+  /// What kernels may take for speed. Lean plans let no steps overlap in time, so that more of them share memory.
+  package var memoryPolicy: MemoryPolicy
 
   package init(
     width: Int = 1, reuse: Reuse = .full, algorithms: [String: String] = [:],
-    forbidden: Set<String> = []
+    forbidden: Set<String> = [], instructionSet: InstructionSet = .preferred,
+    memoryPolicy: MemoryPolicy = .balanced
   ) {
     self.width = width
     self.reuse = reuse
     self.algorithms = algorithms
     self.forbidden = forbidden
+    self.instructionSet = instructionSet
+    self.memoryPolicy = memoryPolicy
   }
 }

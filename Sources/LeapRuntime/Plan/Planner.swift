@@ -29,7 +29,7 @@ package struct Planner: Sendable {
     let selection = try state.select()
     var builder = DraftBuilder(program: program, state: state, options: options)
     let draft = try builder.build(selection, results: results(of: selection, state))
-    let schedule = Schedule(draft, width: options.width)
+    let schedule = Schedule(draft, width: options.memoryPolicy == .lean ? 1 : options.width)
     let placement = Placement(draft, schedule, reuse: options.reuse)
     var binder = try SegmentBinder(self, draft, schedule, placement)
     try binder.bindSteps()
@@ -184,6 +184,7 @@ struct SegmentBinder {
     sharedInStage[stage] = end
     memory.scratchPerWorker = max(memory.scratchPerWorker, kernel.scratchPerWorker)
     memory.sharedScratch = max(memory.sharedScratch, end)
+    memory.blasPerWorker = max(memory.blasPerWorker, kernel.blasPerWorker)
     let node = step.node.map { planner.program.graph.nodes[$0] }
     steps.append(
       Step(
@@ -209,8 +210,13 @@ struct SegmentBinder {
       return .given(given.count - 1)
     case .constant(let id, let packing):
       if let index = weightIndex[source] { return .weight(index) }
-      weights.append(
-        try planner.weights.storage(of: id, packing: packing.map { draft.recipes[$0] }))
+      let weight = try planner.weights.weight(id, packing: packing.map { draft.recipes[$0] })
+      if weight.isMapped {
+        memory.mappedWeights += weight.storage.byteCount
+      } else {
+        memory.ownedWeights += weight.storage.byteCount
+      }
+      weights.append(weight.storage)
       weightIndex[source] = weights.count - 1
       return .weight(weights.count - 1)
     case .known(let id):
@@ -241,10 +247,38 @@ struct SegmentBinder {
     let wanted = Set(planner.outputs).union(
       selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
     let known = state.known.filter { id, _ in wanted.contains(id) && !state.isConstant(id) }
+    var memory = memory
+    memory.rest = rest(selection, state)
     return Segment(
       steps: steps, stageCount: schedule.stageCount, memory: memory, notes: notes, given: given,
       results: results, known: known,
       weights: weights, deadAfterStage: deadAfterStage(), selection: selection, next: next)
+  }
+
+  /// What the hosts of this segment make, and all that later segments take.
+  private func rest(_ selection: SegmentSelection, _ state: PlanningState) -> SegmentMemory.Rest {
+    let program = planner.program
+    var unbounded = state.remaining
+    var bound = 0
+    for position in selection.hostNodes {
+      let operands = program.graph.nodes[position].inputs.map { id -> Operand? in
+        guard let id, let type = state.types[id], let dataType = type.dataType,
+          let shape = type.fixedShape
+        else { return nil }
+        return Operand(dataType, shape)
+      }
+      let host = program.operators[position].hostOperator(for: operands.map { $0?.dataType })
+      if let bytes = host?.outputBound(operands) {
+        bound = saturatingSum(bound, bytes)
+      } else {
+        unbounded.append(position)
+      }
+    }
+    guard unbounded.isEmpty else {
+      let nodes = unbounded.sorted().map { program.graph.nodes[$0] }
+      return .unbounded(nodes: nodes.map { $0.origin.names.first ?? $0.name })
+    }
+    return bound > 0 ? .atMost(bound) : .none
   }
 
   private func deadAfterStage() -> [[Range<Int>]] {

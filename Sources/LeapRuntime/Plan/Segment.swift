@@ -56,16 +56,42 @@ struct SegmentResult: Sendable {
   let operand: Operand
 }
 
-/// Memory of one segment, in bytes, exact.
+/// Memory of one segment, in bytes, exact but for what `rest` says.
 package struct SegmentMemory: Sendable, Hashable {
+  /// What the other figures leave out, because it depends on the elements of values.
+  package enum Rest: Sendable, Hashable {
+    case none
+    /// At most this many bytes, which hosts make.
+    case atMost(Int)
+    /// No bound is known for what these nodes, of this segment and of those that follow, take.
+    case unbounded(nodes: [String])
+  }
+
   package var arena = 0
   package var scratchPerWorker = 0
   package var sharedScratch = 0
   package var results = 0
+  /// Weights that it reads, mapped from files and in memory of the session's own.
+  package var mappedWeights = 0
+  package var ownedWeights = 0
+  /// A bound on what BLAS packs of one worker's operands, in memory of its own.
+  package var blasPerWorker = 0
   /// The arena that the same order would need if nothing shared memory.
   package var withoutReuse = 0
   /// The largest sum of live buffers in any stage: no placement needs less.
   package var liveBound = 0
+  package var rest = Rest.none
+
+  /// Scratch of all workers and of what they share.
+  ///
+  /// - Throws: `ModelError.outOfMemory` where the figure overflows.
+  package func scratch(width: Int) throws -> Int {
+    let own = try TensorStorage.aligned(scratchPerWorker)
+    let (all, overflow) = own.multipliedReportingOverflow(by: width)
+    let (sum, overflowOfSum) = all.addingReportingOverflow(sharedScratch)
+    if overflow || overflowOfSum { throw ModelError.outOfMemory(bytes: .max) }
+    return sum
+  }
 }
 
 package final class Segment: Sendable {

@@ -13,6 +13,13 @@ package enum WeightPolicy: Sendable, Hashable {
   case owned
 }
 
+/// A constant as a kernel wants it.
+package struct Weight: Sendable {
+  package let storage: TensorStorage
+  /// Whether it lies in a mapped file.
+  let isMapped: Bool
+}
+
 package final class WeightStore: Sendable {
   private struct Key: Hashable, Sendable {
     let value: ValueID
@@ -21,12 +28,14 @@ package final class WeightStore: Sendable {
 
   private let graph: Graph
   private let policy: WeightPolicy
-  private let entries = Mutex<[Key: TensorStorage]>([:])
+  private let ledger: MemoryLedger
+  private let entries = Mutex<[Key: Weight]>([:])
   private let mapped = Atomic<Int>(0)
   private let owned = Atomic<Int>(0)
 
-  package init(graph: Graph, policy: WeightPolicy) {
+  package init(graph: Graph, policy: WeightPolicy, ledger: MemoryLedger) {
     self.graph = graph
+    self.ledger = ledger
     self.policy = policy
   }
 
@@ -35,21 +44,30 @@ package final class WeightStore: Sendable {
 
   /// The bytes of a constant, packed by a recipe or as they are. Made once; later calls share it.
   ///
-  /// - Throws: what reading the constant throws.
-  package func storage(of value: ValueID, packing recipe: PackingRecipe?) throws -> TensorStorage {
+  /// - Throws: `RunError.overBudget` before it is made; what reading the constant throws.
+  package func weight(_ value: ValueID, packing recipe: PackingRecipe?) throws -> Weight {
     let key = Key(value: value, recipe: recipe?.key)
     if let entry = entries.withLock({ $0[key] }) { return entry }
     guard let constant = graph.constants[value] else {
       throw ModelError.planning(nil, reason: "'\(graph[value].name)' is not a constant")
     }
-    let (made, isMapped) = try make(constant, recipe)
+    let bytes = recipe?.byteCount ?? constant.byteCount
+    try ledger.charge(bytes)
+    let made: Weight
+    do { made = try make(constant, recipe) } catch {
+      ledger.release(bytes)
+      throw error
+    }
     return entries.withLock { entries in
-      if let entry = entries[key] { return entry }
+      if let entry = entries[key] {
+        ledger.release(bytes)
+        return entry
+      }
       entries[key] = made
-      if isMapped {
-        mapped.add(made.byteCount, ordering: .relaxed)
+      if made.isMapped {
+        mapped.add(bytes, ordering: .relaxed)
       } else {
-        owned.add(made.byteCount, ordering: .relaxed)
+        owned.add(bytes, ordering: .relaxed)
       }
       return made
     }
@@ -62,20 +80,22 @@ package final class WeightStore: Sendable {
 
   private func make(
     _ constant: Constant, _ recipe: PackingRecipe?
-  ) throws -> (storage: TensorStorage, isMapped: Bool) {
+  ) throws -> Weight {
     if let recipe {
       let packed = try TensorStorage(byteCount: recipe.byteCount)
       try constant.tensor().withUnsafeBytes { source in
         if let base = source.baseAddress { recipe.pack(base, packed.base) }
       }
-      return (packed, false)
+      return Weight(storage: packed, isMapped: false)
     }
     if case .file(let file, let offset) = constant.source, policy == .mapped,
       offset % TensorStorage.alignment == 0, constant.byteCount >= WeightStore.smallestMapping
     {
-      return (try file.map(offset: offset, count: constant.byteCount), true)
+      let mapping = try file.map(offset: offset, count: constant.byteCount)
+      return Weight(storage: mapping, isMapped: true)
     }
-    return (try WeightStore.alignedStorage(of: try constant.tensor()), false)
+    return Weight(
+      storage: try WeightStore.alignedStorage(of: try constant.tensor()), isMapped: false)
   }
 
   /// A tensor's bytes at the start of a storage: its own where they lie so, a copy otherwise.

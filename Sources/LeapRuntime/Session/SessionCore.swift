@@ -15,6 +15,8 @@ package struct SessionConfiguration: Sendable {
   package var disabledPasses: Set<String> = []
   package var disablesAllPasses = false
   package var plan = PlanOptions()
+  /// The name of the kernels' instruction set; nil for what `LEAPSTONE_ISA` says, or the preferred one.
+  package var instructionSet: String?
   package var weights = WeightPolicy.mapped
   /// Bytes that the session may use; nil for `MemoryLimit.defaultBudget()`.
   package var memoryBudget: Int?
@@ -34,10 +36,10 @@ package final class SessionCore: Sendable {
   package let model: Model
   package let program: Program
   package let weights: WeightStore
+  package let ledger: MemoryLedger
+  package let pool: WorkingMemoryPool
+  let width: Int
   private let configuration: SessionConfiguration
-  private let width: Int
-  private let memoryBudget: Int
-  private let pool: WorkingMemoryPool
   private let roots: SingleFlightCache<RootKey, PlannedSegment>
   private let inputIDs: [String: ValueID]
   private let variants = Mutex<[Set<String>: SessionCore]>([:])
@@ -47,32 +49,48 @@ package final class SessionCore: Sendable {
     var inputs: [ValueID: Signature]
     var outputs: [ValueID]
   }
-  private struct Signature: Hashable, Sendable {
+  private struct Signature: Hashable, Sendable, CustomStringConvertible {
     var dataType: DataType
     var shape: Shape
+    /// As a tensor of this type and shape describes itself.
+    var description: String { "\(dataType) \(shape)" }
   }
 
   /// How many shapes of inputs a session keeps plans for.
   private static let planLimit = 16
 
   /// - Throws: `ModelError`.
-  package init(model: Model, configuration: SessionConfiguration) throws {
+  package convenience init(model: Model, configuration: SessionConfiguration) throws {
+    let ledger = MemoryLedger(budget: configuration.memoryBudget ?? MemoryLimit.defaultBudget())
+    let pool = WorkingMemoryPool(
+      limit: configuration.maximalConcurrentRuns, queueLimit: configuration.maximalQueuedRuns,
+      ledger: ledger)
+    try self.init(model: model, configuration: configuration, ledger: ledger, pool: pool)
+  }
+
+  private init(
+    model: Model, configuration: SessionConfiguration, ledger: MemoryLedger,
+    pool: WorkingMemoryPool
+  ) throws {
+    var configuration = configuration
+    configuration.plan.instructionSet =
+      try configuration.instructionSet.map { try .select($0, option: "instruction set") }
+      ?? .current()
     let model = try FunctionInliner.inlined(model).binding(configuration.dimensions)
+    self.ledger = ledger
+    self.pool = pool
     self.model = model
     self.configuration = configuration
     if let asked = configuration.width, asked < 1 {
       throw ModelError.option(name: "threads", reason: "\(asked) is not a number of threads")
     }
     width = configuration.width ?? ProcessorCount.available()
-    memoryBudget = configuration.memoryBudget ?? MemoryLimit.defaultBudget()
     let passes = configuration.disablesAllPasses ? [] : standardPasses
     let graph = try Optimizer.optimize(
       model.graph, table: .standard, passes: passes,
       disabled: configuration.disablesAllPasses ? [] : configuration.disabledPasses)
     program = try Program(graph: graph, table: .standard)
-    weights = WeightStore(graph: graph, policy: configuration.weights)
-    pool = WorkingMemoryPool(
-      limit: configuration.maximalConcurrentRuns, queueLimit: configuration.maximalQueuedRuns)
+    weights = WeightStore(graph: graph, policy: configuration.weights, ledger: ledger)
     roots = SingleFlightCache(capacity: SessionCore.planLimit)
     var ids: [String: ValueID] = [:]
     for id in graph.inputs { ids[graph[id].name] = id }
@@ -88,16 +106,16 @@ package final class SessionCore: Sendable {
   /// - Throws: `RunError`, `ModelError`.
   package func run(
     _ inputs: [String: Tensor], outputs: [String]? = nil, into destinations: [String: Tensor] = [:],
-    interrupt: Interrupt = Interrupt(), observe: (@Sendable ([StepTiming]) -> Void)? = nil
+    interrupt: Interrupt = Interrupt(), observe: (@Sendable (StageTiming) -> Void)? = nil
   ) throws -> [String: Tensor] {
-    let names = outputs ?? model.graph.outputs.map { model.graph[$0].name }
-    let declared = Set(model.graph.outputs.map { model.graph[$0].name })
-    let further = Set(names).subtracting(declared)
-    guard further.isEmpty else {
-      return try variant(with: further).run(
+    let names = outputs ?? outputNames
+    let session = try computing(names)
+    guard session === self else {
+      return try session.run(
         inputs, outputs: names, into: destinations, interrupt: interrupt, observe: observe)
     }
-    let given = try checked(inputs)
+    let signatures = inputs.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) }
+    let given = try checked(signatures).mapValues { inputs[$0]! }
     let memory = try pool.take(interrupt)
     defer { pool.giveBack(memory) }
     var options = ExecutionOptions(width: width, interrupt: interrupt)
@@ -116,10 +134,11 @@ package final class SessionCore: Sendable {
     var execution = Execution(
       program: program, memory: memory, options: options, inputs: given,
       destinations: Dictionary(written) { first, _ in first })
-    var planned = try root(given, wanted.map(\.id), options.interrupt)
+    var planned = try root(
+      given.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) }, wanted.map(\.id),
+      options.interrupt)
     var known: [ValueID: Tensor] = [:]
     while true {
-      try checkBudget(planned.segment)
       let made = try execution.run(planned.segment)
       known.merge(planned.segment.known) { $1 }
       guard planned.segment.next != nil else { break }
@@ -149,55 +168,40 @@ package final class SessionCore: Sendable {
   }
 
   private func root(
-    _ given: [ValueID: Tensor], _ outputs: [ValueID], _ interrupt: Interrupt
+    _ given: [ValueID: Signature], _ outputs: [ValueID], _ interrupt: Interrupt
   ) throws -> PlannedSegment {
-    let key = RootKey(
-      inputs: given.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) },
-      outputs: outputs)
-    return try roots.value(for: key, interrupt: interrupt) {
+    try roots.value(for: RootKey(inputs: given, outputs: outputs), interrupt: interrupt) {
       let state = PlanningState(
         program: program, inputs: given.mapValues { ($0.dataType, $0.shape) })
       return try PlannedSegment(state, planner(outputs))
     }
   }
 
-  private func checkBudget(_ segment: Segment) throws {
-    let counts = weights.byteCounts
-    let parts = [
-      counts.mapped, counts.owned, segment.memory.arena, segment.memory.results,
-      try SegmentRun.scratchBytes(of: segment, width: width),
-    ]
-    let required = parts.reduce(0) { sum, part in
-      let (next, overflow) = sum.addingReportingOverflow(part)
-      return overflow ? .max : next
-    }
-    if required > memoryBudget {
-      throw RunError.overBudget(required: required, budget: memoryBudget)
-    }
-  }
-
-  /// The plan's first segment for inputs of these shapes.
+  /// The plan's first segment for inputs of these types and shapes, kept for the runs that follow.
   ///
-  /// - Throws: `ModelError`.
-  package func plan(inputs: [String: (DataType, Shape)]) throws -> Segment {
-    var known: [ValueID: (DataType, Shape)] = [:]
-    for (name, input) in inputs {
-      guard let id = inputIDs[name] else { continue }
-      guard input.1.span(of: input.0) != nil else {
-        throw ModelError.planning(
-          nil, reason: "input '\(name)' is \(input.0) \(input.1): no memory is as large")
-      }
-      known[id] = input
-    }
-    let state = PlanningState(program: program, inputs: known)
-    return try planner(program.graph.outputs).segment(from: state)
+  /// - Parameter outputs: names of values of the graph; nil for the model's outputs.
+  /// - Throws: `ModelError`; `RunError` where the model does not take such inputs.
+  package func plan(
+    inputs: [String: (DataType, Shape)], outputs: [String]? = nil
+  ) throws -> Segment {
+    let names = outputs ?? outputNames
+    let session = try computing(names)
+    guard session === self else { return try session.plan(inputs: inputs, outputs: names) }
+    let signatures = inputs.mapValues { Signature(dataType: $0.0, shape: $0.1) }
+    let given = try checked(signatures).mapValues { signatures[$0]! }
+    return try root(given, outputIDs(names).map(\.id), Interrupt()).segment
   }
 
-  /// How many workers a run has at most.
-  package var workerCount: Int { width }
+  private var outputNames: [String] { model.graph.outputs.map { model.graph[$0].name } }
 }
 
 extension SessionCore {
+  /// This session, or one on the same model that has further values as outputs.
+  private func computing(_ names: [String]) throws -> SessionCore {
+    let further = Set(names).subtracting(outputNames)
+    return further.isEmpty ? self : try variant(with: further)
+  }
+
   /// A session on the same model that has further values as outputs. Made once for each set of names.
   private func variant(with names: Set<String>) throws -> SessionCore {
     if let made = variants.withLock({ $0[names] }) { return made }
@@ -210,7 +214,8 @@ extension SessionCore {
       added.append(ValueID(index))
     }
     extended.graph.outputs = added
-    let made = try SessionCore(model: extended, configuration: configuration)
+    let made = try SessionCore(
+      model: extended, configuration: configuration, ledger: ledger, pool: pool)
     variants.withLock { variants in
       if variants.count >= SessionCore.planLimit { variants.removeAll() }
       variants[names] = made
@@ -218,46 +223,46 @@ extension SessionCore {
     return made
   }
 
-  /// The inputs by value, after checking names, types, ranks and shapes.
-  private func checked(_ inputs: [String: Tensor]) throws -> [ValueID: Tensor] {
+  /// The names of the inputs by value, after checking names, types, ranks and shapes.
+  private func checked(_ inputs: [String: Signature]) throws -> [ValueID: String] {
     let graph = model.graph
-    var given: [ValueID: Tensor] = [:]
-    for (name, tensor) in inputs {
+    var given: [ValueID: String] = [:]
+    for name in inputs.keys {
       guard let id = inputIDs[name] else {
         throw RunError.unknownInput(name, known: graph.inputs.map { graph[$0].name })
       }
-      given[id] = tensor
+      given[id] = name
     }
     var symbols: [String: (extent: Int, input: String)] = [:]
     for id in graph.inputs {
       let name = graph[id].name
       guard let mine = inputIDs[name] else { continue }
-      guard let tensor = given[mine] else {
+      guard given[mine] != nil, let input = inputs[name] else {
         if graph.constants[id] != nil { continue }
         throw RunError.missingInput(
           name, expected: graph[id].type?.description ?? "a value of unknown type")
       }
-      guard tensor.shape.span(of: tensor.dataType) != nil else {
+      guard input.shape.span(of: input.dataType) != nil else {
         throw RunError.inputMismatch(
-          name, expected: "extents whose product fits 64 bits", got: tensor.description)
+          name, expected: "extents whose product fits 64 bits", got: input.description)
       }
-      try check(tensor, name, graph[id].type, &symbols)
+      try check(input, name, graph[id].type, &symbols)
     }
     return given
   }
 
   private func check(
-    _ tensor: Tensor, _ name: String, _ type: ValueType?,
+    _ input: Signature, _ name: String, _ type: ValueType?,
     _ symbols: inout [String: (extent: Int, input: String)]
   ) throws {
     guard let type else { return }
     func mismatch(_ note: String = "") -> RunError {
-      .inputMismatch(name, expected: "\(type)\(note)", got: tensor.description)
+      .inputMismatch(name, expected: "\(type)\(note)", got: input.description)
     }
-    guard type.dataType == tensor.dataType else { throw mismatch() }
+    guard type.dataType == input.dataType else { throw mismatch() }
     guard let shape = type.shape else { return }
-    guard shape.count == tensor.shape.rank else { throw mismatch() }
-    for (expected, extent) in zip(shape, tensor.shape) {
+    guard shape.count == input.shape.rank else { throw mismatch() }
+    for (expected, extent) in zip(shape, input.shape) {
       switch expected {
       case .fixed(let value) where value != extent: throw mismatch()
       case .symbol(let symbol):

@@ -3,14 +3,6 @@
 import LeapTensors
 import Leapstone
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 package enum EngineOptions {
   package static let group = FlagGroup(
     "ENGINE OPTIONS",
@@ -34,7 +26,7 @@ package enum EngineOptions {
       ),
       Flag(
         "--memory-policy", choices: ["fast", "balanced", "lean"],
-        "Speed against memory; this version has balanced alone. (default: balanced)"),
+        "Speed against memory. (default: balanced)"),
       Flag(
         "--memory-budget", value: "size",
         "The most that weights, working memory and outputs may take: 64MiB, 64MB or bytes."),
@@ -44,7 +36,7 @@ package enum EngineOptions {
       Flag("--concurrency", value: "c", "Runs in flight at once. (default: 1)"),
     ])
 
-  /// How a session is set up. `--isa` takes effect on the whole process, before its first session.
+  /// How a session is set up.
   ///
   /// - Throws: `ToolError` with exit code 64.
   package static func session(
@@ -53,11 +45,13 @@ package enum EngineOptions {
     if arguments.has("--cache") {
       throw ToolError.usage("--cache: this version keeps no packed weights between runs")
     }
-    if let policy = arguments.last("--memory-policy"), policy != "balanced" {
-      throw ToolError.usage(
-        "--memory-policy: this version has no policy '\(policy)', only balanced")
-    }
     var options = SessionOptions()
+    if let name = arguments.last("--memory-policy"),
+      let policy = SessionOptions.MemoryPolicy(rawValue: name)
+    {
+      options.memoryPolicy = policy
+    }
+    options.instructionSet = arguments.last("--isa").flatMap { .init(rawValue: $0) }
     if arguments.last("--threads") != "auto" {
       options.threads = try arguments.integer("--threads", in: 1...1024)
     }
@@ -76,7 +70,6 @@ package enum EngineOptions {
     options.memoryBudget = try arguments.size("--memory-budget")
     options.maximalConcurrentRuns = try concurrency(arguments)
     options.externalDataRoots = shapes.externalRoots
-    if let set = arguments.last("--isa"), set != "auto" { setenv("LEAPSTONE_ISA", set, 1) }
     return options
   }
 

@@ -1,0 +1,79 @@
+// WorkingMemory: what one run works in, charged to the session before it is taken.
+
+import LeapTensors
+
+/// The arena and the scratch of a run, kept for the next one. Not shared between runs that overlap in time.
+package final class WorkingMemory: @unchecked Sendable {
+  private(set) var arena: TensorStorage?
+  private(set) var scratch: TensorStorage?
+  /// What the run in flight makes besides: its results, and what hosts make.
+  private var results = 0
+  private let ledger: MemoryLedger
+  private var charged = 0
+
+  package init(ledger: MemoryLedger) { self.ledger = ledger }
+
+  deinit { ledger.release(charged) }
+
+  /// Bytes of arena and scratch that it holds now.
+  package var byteCount: Int { (arena?.byteCount ?? 0) + (scratch?.byteCount ?? 0) }
+
+  /// Makes sure of at least this much memory, and charges results that the caller is about to allocate. What is there is
+  /// kept where it is enough.
+  ///
+  /// - Throws: `RunError.overBudget` before anything is taken; `ModelError.outOfMemory`.
+  func reserve(arena arenaBytes: Int, scratch scratchBytes: Int, results resultBytes: Int) throws {
+    let parts = [
+      max(arenaBytes - (arena?.byteCount ?? 0), 0),
+      max(scratchBytes - (scratch?.byteCount ?? 0), 0), resultBytes,
+    ]
+    try charge(parts.reduce(0, saturatingSum))
+    results += resultBytes
+    do {
+      try grow(&arena, to: arenaBytes)
+      try grow(&scratch, to: scratchBytes)
+    } catch {
+      balance()
+      throw error
+    }
+  }
+
+  /// Charges what a host makes.
+  ///
+  /// - Throws: `RunError.overBudget`.
+  func chargeResults(_ bytes: Int) throws {
+    try charge(bytes)
+    results += bytes
+  }
+
+  /// Ends a run's account: what it made belongs to who asked for it.
+  func settle() {
+    results = 0
+    balance()
+  }
+
+  private func charge(_ bytes: Int) throws {
+    try ledger.charge(bytes)
+    charged += bytes
+  }
+
+  /// Gives back what is charged beyond what there is.
+  private func balance() {
+    let held = byteCount + results
+    ledger.release(charged - held)
+    charged = held
+  }
+
+  private func grow(_ buffer: inout TensorStorage?, to bytes: Int) throws {
+    if let buffer, buffer.byteCount >= bytes { return }
+    // The old one goes first: both need not fit at once.
+    buffer = nil
+    buffer = try TensorStorage(byteCount: bytes)
+  }
+}
+
+/// A sum that stays at `Int.max` where it overflows.
+func saturatingSum(_ a: Int, _ b: Int) -> Int {
+  let (sum, overflow) = a.addingReportingOverflow(b)
+  return overflow ? .max : sum
+}

@@ -1,0 +1,30 @@
+// SessionCore+Memory: what a run will take, by kind, before it is made.
+
+import LeapTensors
+
+/// Memory of one run, in bytes, by kind.
+package struct PredictedMemory: Sendable, Hashable {
+  package var mappedWeights: Int
+  package var ownedWeights: Int
+  package var arena: Int
+  package var scratch: Int
+  package var results: Int
+  package var blasWorkspace: Int
+  package var rest: SegmentMemory.Rest
+}
+
+extension SessionCore {
+  /// What a run takes with inputs of these types and shapes. Makes the plan, and packs weights, which the run then finds.
+  ///
+  /// - Throws: as `plan(inputs:outputs:)`.
+  package func predictedMemory(
+    inputs: [String: (DataType, Shape)], outputs: [String]? = nil
+  ) throws -> PredictedMemory {
+    let memory = try plan(inputs: inputs, outputs: outputs).memory
+    let (workspace, overflow) = memory.blasPerWorker.multipliedReportingOverflow(by: width)
+    return PredictedMemory(
+      mappedWeights: memory.mappedWeights, ownedWeights: memory.ownedWeights,
+      arena: memory.arena, scratch: try memory.scratch(width: width), results: memory.results,
+      blasWorkspace: overflow ? .max : workspace, rest: memory.rest)
+  }
+}

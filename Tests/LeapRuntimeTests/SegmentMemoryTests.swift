@@ -1,0 +1,108 @@
+// SegmentMemory: what of a plan's memory is exact, what is bounded, and what is neither.
+
+import LeapGraph
+import LeapOperators
+import LeapRuntime
+import LeapTensors
+import Testing
+
+@Suite struct SegmentMemoryTests {
+  /// An operator that makes as many elements as its input has zeros; with a bound for float32 alone.
+  private struct Pick: HostOperator {
+    static let declarations = [OperatorDeclaration("Pick", domain: "test")]
+    init(_ node: NodeReader) throws {}
+
+    func infer(_ context: inout InferenceContext) throws {
+      context.setOutput(0, try context.dataType(0), [.unknown])
+    }
+
+    func run(_ inputs: [Tensor?]) throws -> [Tensor] {
+      let zeros = inputs[0]?.doubles?.filter { $0 == 0 } ?? []
+      return [try Tensor(zeros.map { Float($0) })]
+    }
+
+    func outputBound(_ inputs: [Operand?]) -> Int? {
+      inputs[0].flatMap { $0.dataType == .float32 ? $0.shape.elementCount * 4 : nil }
+    }
+  }
+
+  private enum Family: OperatorFamily {
+    static let operators: [any Operator.Type] = [Pick.self]
+  }
+
+  /// Plans Neg, Pick, and perhaps a Neg behind it.
+  private func memory(_ type: DataType, continues: Bool) throws -> SegmentMemory {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [.symbol("n"), 8], type: type)
+    let y = builder.node("Neg", [x], output: "y")
+    let picked = builder.node("Pick", domain: "test", [y], outputs: ["picked"])
+    let last = continues ? [builder.node("Neg", [picked[0]], output: "z")] : picked
+    let graph = builder.model(outputs: last).graph
+    let table = OperatorTable(families: [UnaryMath.self, Family.self])
+    let program = try Program(graph: graph, table: table)
+    let weights = WeightStore(
+      graph: graph, policy: .owned, ledger: MemoryLedger(budget: .max))
+    let planner = Planner(
+      program: program, weights: weights, options: PlanOptions(), outputs: graph.outputs)
+    let state = PlanningState(program: program, inputs: [x: (type, [4, 8])])
+    return try planner.segment(from: state).memory
+  }
+
+  @Test func whatHostsMakeIsBoundedWhereTheySayHowMuch() throws {
+    let bounded = try memory(.float32, continues: false)
+    #expect(bounded.rest == .atMost(4 * 8 * 4))
+    #expect(bounded.results == 4 * 8 * 4)
+    #expect(try memory(.float64, continues: false).rest == .unbounded(nodes: ["Pick_picked"]))
+  }
+
+  @Test func whatFollowsUnknownShapesIsUnbounded() throws {
+    #expect(try memory(.float32, continues: true).rest == .unbounded(nodes: ["Neg_z"]))
+    #expect(
+      try memory(.float64, continues: true).rest == .unbounded(nodes: ["Pick_picked", "Neg_z"]))
+  }
+
+  @Test func aShapeFromAnInputIsUnbounded() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [2, 6])
+    let shape = builder.input("shape", [.fixed(2)], type: .int64)
+    let a = builder.node("Neg", [x], output: "a")
+    let y = builder.node("Reshape", [a, shape], output: "y")
+    let z = builder.node("Transpose", [y], output: "z")
+    let session = try SessionCore(
+      model: builder.model(outputs: [z]), configuration: SessionConfiguration())
+    let predicted = try session.predictedMemory(
+      inputs: ["x": (.float32, [2, 6]), "shape": (.int64, [2])])
+    #expect(predicted.rest == .unbounded(nodes: ["Reshape_y", "Transpose_z"]))
+    #expect(predicted.results == 48)
+    // Runs go on beyond what was predicted, and nothing stays charged but what is kept.
+    for rows in [3, 4, 12] {
+      let given = try Tensor([Int64(rows), Int64(12 / rows)])
+      _ = try session.run(["x": try ramp([2, 6]), "shape": given])
+      #expect(session.ledger.charged == session.pool.idleByteCount)
+    }
+  }
+
+  @Test func aBudgetStopsALaterSegment() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1])
+    let shape = builder.input("shape", [.fixed(1)], type: .int64)
+    let y = builder.node("Expand", [x, shape], output: "y")
+    let z = builder.node("Neg", [y], output: "z")
+    var configuration = SessionConfiguration()
+    configuration.memoryBudget = 64 << 10
+    let session = try SessionCore(
+      model: builder.model(outputs: [z]), configuration: configuration)
+    func run(_ count: Int64) throws -> Shape? {
+      try session.run(["x": try ramp([1]), "shape": try Tensor([count])])["z"]?.shape
+    }
+    #expect(try run(1000) == [1000])
+    let error = #expect(throws: RunError.self) { try run(1 << 20) }
+    guard case .overBudget(let required, 64 << 10) = error else {
+      Issue.record("expected overBudget, got \(String(describing: error))")
+      return
+    }
+    #expect(required >= 4 << 20)
+    #expect(session.ledger.charged == session.pool.idleByteCount)
+    #expect(try run(1000) == [1000])
+  }
+}
