@@ -7,6 +7,9 @@ package var standardPasses: [any Pass.Type] {
     ConstantFolding.self,
     IdentityRemoval.self,
     CommonSubexpressions.self,
+    TransposeElimination.self,
+    // Of what it transposes, constants.
+    ConstantFolding.self,
     PadFolding.self,
     BatchNormalizationFolding.self,
     ActivationRecognition.self,
