@@ -35,8 +35,11 @@ struct TransposableNode {
     node = context.graph.nodes[position]
     self.context = context
     self.permutation = permutation
+    let types = (node.inputs + node.outputs).compactMap { $0.flatMap { context.graph[$0].type } }
+    // Strings stay with what the host computes.
     guard node.domain.isEmpty, node.epilogue.isEmpty, node.subgraphs.isEmpty,
-      let operation = context.operators[position], try describe(operation)
+      types.allSatisfy({ $0.dataType != .string }), let operation = context.operators[position],
+      try describe(operation)
     else { return nil }
   }
 
