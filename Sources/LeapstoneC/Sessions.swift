@@ -129,9 +129,9 @@ public func sessionWeightBytes(
     let (mapped, owned) = (
       try place(mapped, "mapped", empty: 0), try place(owned, "owned", empty: 0)
     )
-    let counts = try Handles.object(session, as: SessionObject.self).session.weightBytes
-    mapped.pointee = UInt64(counts.mapped)
-    owned.pointee = UInt64(counts.owned)
+    let counts = try Handles.object(session, as: SessionObject.self).session.memory
+    mapped.pointee = UInt64(counts.mappedWeights)
+    owned.pointee = UInt64(counts.packedWeights)
   }
 }
 
@@ -149,7 +149,7 @@ public func sessionWorkingMemory(
       array(dimensions, count, "dimensions"), array(ranks, count, "ranks")
     ).map { try shape($0, $1) }
     place.pointee = UInt64(
-      try object.session.workingMemory(for: try signatures(object.session, names, shapes)))
+      try object.session.memory.predicted(for: try signatures(object.session, names, shapes)).peak)
   }
 }
 
