@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct HandlesTests {
   static let notHandles: [UInt] = [
-    1, 64, 0x1000, .max, UInt(Int.max), 0x1E10_0000_0000_0000, 0x1E2F_FFFF_FFFF_FFFF,
+    1, 64, 0x1000, .max, UInt(Int.max), 0x1E1F_FFFF_FFFF_FFFF, 0x1E2F_FFFF_FFFF_FFFF,
     0x1E60_0000_0000_0000, 0x7FFF_FFFF_FFF0,
   ]
 

@@ -53,11 +53,20 @@ import Testing
     }
   }
 
-  @Test func resultsAreWrittenIntoGivenMemory() throws {
-    try withDigits { session, input in
-      let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 10)
-      defer { memory.deallocate() }
-      memory.initialize(repeating: -1)
+  /// Memory of the caller's is aligned as its elements are, and no better.
+  @Test(arguments: 0..<3)
+  func resultsAreWrittenIntoGivenMemory(offset: Int) throws {
+    try withDigits { session, _ in
+      let all = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2048)
+      defer { all.deallocate() }
+      all.initialize(repeating: -1)
+      let memory = UnsafeMutableBufferPointer(rebasing: all[offset..<offset + 10])
+      let picture = UnsafeMutableBufferPointer(rebasing: all[16 + offset..<16 + offset + 1024])
+      _ = picture.update(from: Digits.picture)
+      let input = try made {
+        leapstone_tensor_borrow(1, Digits.shape, 4, picture.baseAddress, 4096, nil, nil, $0)
+      }
+      defer { leapstone_value_free(input) }
       let place = try made {
         leapstone_tensor_borrow(1, [1, 10], 2, memory.baseAddress, 40, nil, nil, $0)
       }
