@@ -12,24 +12,26 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+import sysconfig
 from pathlib import Path
 
-_FOLDER = os.fspath(Path(__file__).resolve().parent / "stand_in")
-_PACKAGES = os.fspath(Path(__file__).resolve().parent.parent)
+_FOLDER = Path(__file__).resolve().parent / "stand_in"
+_PACKAGES = Path(__file__).resolve().parent.parent
 
 _USAGE = "usage: python -m leapstone.as_onnxruntime (PROGRAM.py | -m MODULE) [ARGUMENT ...]"
 
 
 def install() -> None:
     """Lets `import onnxruntime` find Leapstone, here and in processes that are started later."""
-    if _FOLDER not in sys.path:
-        sys.path.insert(0, _FOLDER)
-    inherited = os.environ.get("PYTHONPATH", "")
-    folders = [folder for folder in inherited.split(os.pathsep) if folder]
-    for folder in (_PACKAGES, _FOLDER):
-        if folder not in folders:
-            folders.insert(0, folder)
-    os.environ["PYTHONPATH"] = os.pathsep.join(folders)
+    needed = [os.fspath(_FOLDER)]
+    if os.fspath(_PACKAGES) not in map(os.path.realpath, sysconfig.get_paths().values()):
+        # Run from the source tree: other processes must find the package too.
+        needed.append(os.fspath(_PACKAGES))
+    if needed[0] not in sys.path:
+        sys.path.insert(0, needed[0])
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    others = [folder for folder in inherited if folder and folder not in needed]
+    os.environ["PYTHONPATH"] = os.pathsep.join(needed + others)
 
 
 def main() -> int:
