@@ -45,6 +45,25 @@ package final class TensorStorage: @unchecked Sendable {
     release = { free(owned) }
   }
 
+  /// Takes `byteCount` bytes of zeros in pages of their own, which go back to the system when the storage does.
+  ///
+  /// An allocator keeps what is freed, for each of its threads' arenas, so that memory which many threads take and give back
+  /// in turn would be held several times over.
+  ///
+  /// - Throws: `ModelError.outOfMemory` where the system refuses.
+  package init(pagesFor byteCount: Int) throws {
+    let length = Swift.max(byteCount, 1)
+    guard byteCount >= 0,
+      let pointer = mmap(
+        nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      pointer != MAP_FAILED
+    else { throw ModelError.outOfMemory(bytes: byteCount) }
+    base = pointer
+    self.byteCount = byteCount
+    nonisolated(unsafe) let owned = pointer
+    release = { munmap(owned, length) }
+  }
+
   /// Borrows memory that somebody else owns; `release` runs when the last tensor on it is gone.
   package init(
     borrowing base: UnsafeMutableRawPointer, byteCount: Int,
