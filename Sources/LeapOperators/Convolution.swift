@@ -129,13 +129,13 @@ func plainCandidate(
 ) -> KernelCandidate {
   var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
   inputs[0] = .innerContiguous(from: 1)
-  let bytes = (request.inputs + request.outputs).reduce(0.0) { $0 + Double($1?.byteCount ?? 0) }
   let residuals = request.epilogue.residualInputs
   for input in residuals { inputs[input] = .innerContiguous(from: 1) }
   return KernelCandidate(
     name: name, inputs: inputs, outputs: [.innerContiguous(from: 1)],
     inPlace: residuals.map { InPlacePair(input: $0, output: 0) }, epilogue: .all,
-    cost: Cost(operations: geometry.operations, bytes: bytes, operationsPerNanosecond: speed),
+    cost: Cost(
+      operations: geometry.operations, bytes: request.variableBytes, operationsPerNanosecond: speed),
     bind: bind)
 }
 

@@ -25,6 +25,5 @@ func inPlacePairs(_ request: KernelRequest, inputs: Range<Int>? = nil) -> [InPla
 /// The cost of computing each output element with so many operations, at the speed of unpacked vectors.
 func elementwiseCost(_ request: KernelRequest, operations: Double) -> Cost {
   let count = Double(request.outputs.first??.shape.elementCount ?? 0)
-  let bytes = (request.inputs + request.outputs).reduce(0.0) { $0 + Double($1?.byteCount ?? 0) }
-  return Cost(operations: count * operations, bytes: bytes)
+  return Cost(operations: count * operations, bytes: request.variableBytes)
 }

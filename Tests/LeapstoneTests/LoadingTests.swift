@@ -6,7 +6,8 @@ import Leapstone
 import Testing
 
 @Suite struct LoadingTests {
-  /// From the file to a session that is ready for a run, its weights packed: less than 1.25 times the file's size.
+  /// From the file to a session, and under the lean policy to one that is ready for a run, its weights packed: less than 1.25
+  /// times the file's size.
   @Test(arguments: [("resnet50", 224), ("unet", 256)], [true, false])
   func aModelIsNotResidentTwice(_ network: (name: String, side: Int), owned: Bool) async throws {
     guard let models = TestData.generated("models", variable: "MODELS") else { return }
@@ -17,6 +18,7 @@ import Testing
         try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int)
       var options = SessionOptions()
       options.weights = owned ? .owned : .mapped
+      options.memoryPolicy = .lean
       let before = ProcessUse.now().peakBytes
       let session = try InferenceSession(path: path, options: options)
       let loaded = ProcessUse.now().peakBytes

@@ -201,6 +201,15 @@ package struct KernelRequest: Sendable {
     self.memoryPolicy = memoryPolicy
   }
 
+  /// Bytes of inputs and outputs, constants left out: what grows with the batch. Costs that candidates are compared by are
+  /// made of such figures, so that the choice does not depend on the batch.
+  package var variableBytes: Double {
+    let read = inputs.enumerated().reduce(0.0) { sum, input in
+      constantInputs.contains(input.offset) ? sum : sum + Double(input.element?.byteCount ?? 0)
+    }
+    return outputs.reduce(read) { $0 + Double($1?.byteCount ?? 0) }
+  }
+
   /// An output that the operator cannot do without.
   package func requiredOutput(_ index: Int) throws -> Operand {
     guard index < outputs.count, let operand = outputs[index] else {

@@ -65,13 +65,9 @@ package enum BlockedConvolution {
       name, geometry, request, input: stem ? .innerContiguous(from: 2) : .blocked(width: width),
       cost: Cost(
         operations: 2 * pixels * Double(slots * planar.taps * outputs) + copied,
-        bytes: bytes(request), operationsPerNanosecond: 80),
+        bytes: request.variableBytes, operationsPerNanosecond: 80),
       filter: { filter(geometry, planar, $0, stem: stem).recipe },
       bind: { try ProductConvolution(geometry, planar, $0, stem: stem).kernel() })
-  }
-
-  static func bytes(_ request: KernelRequest) -> Double {
-    (request.inputs + request.outputs).reduce(0.0) { $0 + Double($1?.byteCount ?? 0) }
   }
 
   /// The filters in the order of the sum.

@@ -22,7 +22,7 @@ package enum BlockedDepthwise {
       blockedCandidate(
         "depthwise", geometry, request, input: .blockedAs(blocks),
         cost: Cost(
-          operations: operations, bytes: BlockedConvolution.bytes(request),
+          operations: operations, bytes: request.variableBytes,
           operationsPerNanosecond: 20),
         filter: { _ in recipe(channels: geometry.outputChannels, taps: planar.taps, blocks) },
         bind: { try kernel(geometry, planar, $0) })

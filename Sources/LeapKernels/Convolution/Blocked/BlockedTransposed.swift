@@ -21,7 +21,7 @@ package enum BlockedTransposed {
         "transposed", geometry, request, input: .blocked(width: width),
         cost: Cost(
           operations: 2 * sums * Double(inputs * outputs),
-          bytes: BlockedConvolution.bytes(request), operationsPerNanosecond: 75),
+          bytes: request.variableBytes, operationsPerNanosecond: 75),
         filter: { PhaseFilters(geometry, planar, $0).recipe },
         bind: { try TransposedKernel(geometry, planar, $0).kernel() })
     ]

@@ -14,7 +14,7 @@ enum WinogradConvolution {
     guard planar.kernel == (3, 3), planar.stride == (1, 1), planar.dilation == (1, 1),
       planar.pad.top >= 0, planar.pad.left >= 0
     else { return [] }
-    return [2, 4].map { tile in
+    return [2, 4].filter { isWorthItsFilters($0, geometry, planar, request) }.map { tile in
       blockedCandidate(
         "winograd\(tile)", geometry, request,
         input: .blocked(width: request.instructionSet.blockWidth),
@@ -23,6 +23,23 @@ enum WinogradConvolution {
         bind: { try WinogradKernel(tile, geometry, planar, $0).kernel() })
     }
   }
+
+  /// Whether the time that is saved is worth the memory of the transformed filters: 16/9 of the plain ones for tiles of 2, 4
+  /// times those for tiles of 4.
+  private static func isWorthItsFilters(
+    _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ request: KernelRequest
+  ) -> Bool {
+    if request.memoryPolicy != .balanced { return request.memoryPolicy == .fast }
+    let weights = Double(geometry.inputChannels * geometry.outputChannels)
+    let added = weights * 4 * (Double((tile + 2) * (tile + 2)) - 9)
+    let direct = 18 * Double(planar.outputPixels) * weights / 80
+    let saved = direct * (1 - 1 / (tile == 4 ? 2.6 : 1.7))
+    return saved >= added * nanosecondsPerByte
+  }
+
+  /// What a byte of memory must save of each run.
+  private static let nanosecondsPerByte = 0.08
 
   static func tiles(_ tile: Int, _ planar: PlanarGeometry) -> (rows: Int, columns: Int) {
     ((planar.output.height + tile - 1) / tile, (planar.output.width + tile - 1) / tile)
@@ -42,9 +59,9 @@ enum WinogradConvolution {
     // about a quarter of the speed.
     let operations =
       2 * count * positions * inputs * outputs + 24 * count * positions * (inputs + outputs)
-    let filters = positions * inputs * outputs * 4
+    let filters = Double(geometry.batch) * positions * inputs * outputs * 4
     return Cost(
-      operations: operations + filters * 4, bytes: BlockedConvolution.bytes(request),
+      operations: operations + filters * 4, bytes: request.variableBytes,
       operationsPerNanosecond: 80)
   }
 }
