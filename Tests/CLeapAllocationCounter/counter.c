@@ -6,11 +6,6 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 static atomic_int is_counting;
 static atomic_llong calls, bytes, aligned_bytes;
@@ -85,12 +80,6 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
   if (!made) return ENOMEM;
   *block = made;
   return 0;
-}
-
-// Pages without a file are memory like any other.
-void *mmap(void *address, size_t size, int protection, int flags, int file, off_t offset) {
-  if (flags & MAP_ANONYMOUS) count(size, 4096);
-  return (void *)syscall(SYS_mmap, address, size, protection, flags, file, offset);
 }
 
 #else

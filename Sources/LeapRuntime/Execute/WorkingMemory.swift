@@ -65,7 +65,7 @@ package final class WorkingMemory: @unchecked Sendable {
   }
 
   /// Bytes from which on a buffer has pages of its own.
-  private static let pageWorth = 64 << 10
+  package static let pageWorth = 64 << 10
 
   private func grow(_ buffer: inout TensorStorage?, to bytes: Int) throws {
     if let buffer, buffer.byteCount >= bytes { return }

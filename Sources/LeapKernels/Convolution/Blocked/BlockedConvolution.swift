@@ -28,7 +28,7 @@ package enum BlockedConvolution {
     _ geometry: ConvolutionGeometry, _ request: KernelRequest
   ) -> PlanarGeometry? {
     guard request.inputs[0]?.dataType == .float32, request.constantInputs.contains(1),
-      BlockedEpilogue.biasInput(request).map(request.constantInputs.contains) ?? true,
+      EpilogueSplit(request).bias.map(request.constantInputs.contains) ?? true,
       Shape.product([geometry.batch, geometry.outputPixels, geometry.inputPixels]) > 0,
       geometry.outputChannels > 0, geometry.inputChannels > 0,
       let planar = PlanarGeometry(geometry)
@@ -116,11 +116,9 @@ func blockedCandidate(
   let blocks = ChannelBlocks(width: width, channels: geometry.outputChannels)
   var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
   inputs[0] = input
-  var inPlace: [InPlacePair] = []
-  for case .residual(let residual) in request.epilogue {
-    inputs[residual] = .blockedAs(blocks)
-    inPlace.append(InPlacePair(input: residual, output: 0))
-  }
+  for case .residual(let residual) in request.epilogue { inputs[residual] = .blockedAs(blocks) }
+  let epilogue = EpilogueSplit(request)
+  let inPlace = epilogue.residual.map { [InPlacePair(input: $0, output: 0)] } ?? []
   var packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [1: filter]
   if let prologue = request.prologue {
     for input in [prologue.scaleInput, prologue.shiftInput] {
@@ -132,7 +130,7 @@ func blockedCandidate(
       }
     }
   }
-  if let bias = BlockedEpilogue.biasInput(request) {
+  if let bias = epilogue.bias {
     packing[bias] = { _ in
       BlockedEpilogue.biasRecipe(channels: geometry.outputChannels, width: width)
     }

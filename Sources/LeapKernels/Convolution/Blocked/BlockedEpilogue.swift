@@ -4,14 +4,41 @@
 import CLeapKernels
 import LeapTensors
 
-struct BlockedEpilogue: Sendable {
+/// The stages of an epilogue that are done in registers, and those that are left for a second look.
+struct EpilogueSplit: Sendable {
   /// The input whose numbers are added to each channel, packed to whole vectors.
   private(set) var bias: Int?
+  /// The input that is added where the results are stored, and so the only one that they may overwrite: a second look
+  /// would find results in its place.
   private(set) var residual: Int?
   private(set) var low = -Float.infinity
   private(set) var high = Float.infinity
+  let rest: [EpilogueStage]
+
+  /// - Parameter request: one whose layouts need not be settled yet.
+  init(_ request: KernelRequest) {
+    var stages = request.epilogue[...]
+    if request.ownInputCount > 2, request.inputs[2] != nil { bias = 2 }
+    if bias == nil, case .bias(let input)? = stages.first {
+      bias = input
+      stages = stages.dropFirst()
+    }
+    if case .residual(let input)? = stages.first {
+      residual = input
+      stages = stages.dropFirst()
+    }
+    if case .activation(let activation)? = stages.first, let range = activation.range {
+      (low, high) = range
+      stages = stages.dropFirst()
+    }
+    rest = Array(stages)
+  }
+}
+
+struct BlockedEpilogue: Sendable {
+  private let split: EpilogueSplit
   /// Floats between images and groups of the residual.
-  private(set) var residualStrides: (image: Int, group: Int) = (0, 0)
+  let residualStrides: (image: Int, group: Int)
   private let rest: EpilogueProgram
   private let channels: Int
   private let width: Int
@@ -20,42 +47,23 @@ struct BlockedEpilogue: Sendable {
 
   /// - Throws: `OperatorError` where an operand does not fit the output.
   init(_ request: KernelRequest, channels: Int, width: Int) throws {
-    guard let output = request.outputs.first ?? nil else {
-      throw OperatorError("output 0 is required")
-    }
     self.channels = channels
     self.width = width
-    outputStrides = BlockedEpilogue.strides(output)
-    var stages = request.epilogue[...]
-    if request.ownInputCount > 2, request.inputs[2] != nil { bias = 2 }
-    if bias == nil, case .bias(let input)? = stages.first {
-      bias = input
-      stages = stages.dropFirst()
-    }
-    if case .residual(let input)? = stages.first {
-      let operand = try request.requiredInput(input)
-      residual = input
-      residualStrides = BlockedEpilogue.strides(operand)
-      stages = stages.dropFirst()
-    }
-    if case .activation(let activation)? = stages.first, let range = activation.range {
-      (low, high) = range
-      stages = stages.dropFirst()
-    }
+    split = EpilogueSplit(request)
+    outputStrides = BlockedEpilogue.strides(try request.requiredOutput(0))
+    residualStrides =
+      try split.residual.map { BlockedEpilogue.strides(try request.requiredInput($0)) } ?? (0, 0)
     var remaining = request
-    remaining.epilogue = Array(stages)
+    remaining.epilogue = split.rest
     rest = try EpilogueProgram(remaining, dataType: .float32, channels: channels, axis: .columns)
   }
 
+  /// The bounds of a clip that is done in registers.
+  var low: Float { split.low }
+  var high: Float { split.high }
+
   private static func strides(_ operand: Operand) -> (image: Int, group: Int) {
     (operand.imageStride, operand.shape.inner(from: 2) * (operand.blocks?.width ?? 1))
-  }
-
-  /// The input that must be packed to whole vectors, for a request whose layouts are not settled yet.
-  static func biasInput(_ request: KernelRequest) -> Int? {
-    if request.ownInputCount > 2, request.inputs[2] != nil { return 2 }
-    if case .bias(let input)? = request.epilogue.first { return input }
-    return nil
   }
 
   /// The recipe that fills a bias up to whole vectors.
@@ -68,14 +76,14 @@ struct BlockedEpilogue: Sendable {
   }
 
   func biasPointer(_ invocation: Invocation, group: Int) -> UnsafePointer<Float>? {
-    bias.map { invocation.input($0).assumingMemoryBound(to: Float.self) + group * width }
+    split.bias.map { invocation.input($0).assumingMemoryBound(to: Float.self) + group * width }
   }
 
   /// The residual's first pixel of a group.
   func residualPointer(
     _ invocation: Invocation, image: Int, group: Int
   ) -> UnsafePointer<Float>? {
-    residual.map {
+    split.residual.map {
       invocation.input($0).assumingMemoryBound(to: Float.self) + image * residualStrides.image
         + group * residualStrides.group
     }
