@@ -184,7 +184,7 @@ package struct Constant: Sendable {
     case .tensor(let tensor): return tensor
     case .derived(let make): return try make()
     case .file(let file, let offset):
-      return try Tensor(dataType: dataType, shape: shape) { bytes in
+      return try Tensor(dataType: dataType, shape: shape, inPages: true) { bytes in
         guard let base = bytes.baseAddress else { return }
         try file.read(into: base, offset: offset, count: bytes.count)
       }

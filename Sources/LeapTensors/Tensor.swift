@@ -25,15 +25,18 @@ public struct Tensor: Sendable {
 
   /// A tensor whose bytes `fill` writes. They are not cleared before.
   ///
+  /// - Parameter inPages: whether large memory goes back to the system as soon as the tensor is gone, as that of weights must
+  ///   which are read to be packed.
   /// - Throws: `ModelError.outOfMemory`, and what `fill` throws.
   package init(
-    dataType: DataType, shape: Shape,
+    dataType: DataType, shape: Shape, inPages: Bool = false,
     fill: (UnsafeMutableRawBufferPointer) throws -> Void
   ) throws {
     guard let bytes = dataType.byteCount(elements: shape.elementCount) else {
       throw ModelError.outOfMemory(bytes: .max)
     }
-    let storage = try TensorStorage(byteCount: bytes)
+    let storage =
+      inPages ? try TensorStorage(lasting: bytes) : try TensorStorage(byteCount: bytes)
     try fill(UnsafeMutableRawBufferPointer(start: storage.base, count: bytes))
     self.init(dataType: dataType, shape: shape, storage: storage)
   }

@@ -74,7 +74,7 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
         "\(session.memory.charged) charged: \(use)")
       let first = try Allocations.during { _ = try session.run(inputs) }
       // A buffer of no bytes takes one; a large one has pages of its own, which the session counts as idle memory.
-      let buffers = [use.arena, use.scratch].filter { $0 < WorkingMemory.pageWorth }
+      let buffers = [use.arena, use.scratch].filter { $0 < TensorStorage.pageWorth }
       let expected = buffers.reduce(use.outputs) { $0 + max($1, 1) }
       #expect(first.alignedBytes == expected, "\(first.alignedBytes) allocated: \(use)")
       #expect(session.memory.idle == use.peak, "\(session.memory.idle) idle: \(use)")

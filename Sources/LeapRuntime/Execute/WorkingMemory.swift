@@ -64,16 +64,11 @@ package final class WorkingMemory: @unchecked Sendable {
     charged = held
   }
 
-  /// Bytes from which on a buffer has pages of its own.
-  package static let pageWorth = 64 << 10
-
   private func grow(_ buffer: inout TensorStorage?, to bytes: Int) throws {
     if let buffer, buffer.byteCount >= bytes { return }
     // The old one goes first: both need not fit at once.
     buffer = nil
-    buffer =
-      bytes < WorkingMemory.pageWorth
-      ? try TensorStorage(byteCount: bytes) : try TensorStorage(pagesFor: bytes)
+    buffer = try TensorStorage(lasting: bytes)
   }
 }
 

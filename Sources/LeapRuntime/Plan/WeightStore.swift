@@ -82,7 +82,7 @@ package final class WeightStore: Sendable {
     _ constant: Constant, _ recipe: PackingRecipe?
   ) throws -> Weight {
     if let recipe {
-      let packed = try TensorStorage(byteCount: recipe.byteCount)
+      let packed = try TensorStorage(lasting: recipe.byteCount)
       try constant.tensor().withUnsafeBytes { source in
         if let base = source.baseAddress { recipe.pack(base, packed.base) }
       }

@@ -64,6 +64,21 @@ package final class TensorStorage: @unchecked Sendable {
     release = { munmap(owned, length) }
   }
 
+  /// Bytes from which on memory that is kept for long has pages of its own.
+  package static let pageWorth = 64 << 10
+
+  /// Takes `byteCount` bytes that are kept for long, weights and working memory: pages of their own where it is worth them, so
+  /// that what is freed between leaves no holes.
+  ///
+  /// - Throws: `ModelError.outOfMemory` where the system refuses.
+  package convenience init(lasting byteCount: Int) throws {
+    if byteCount < TensorStorage.pageWorth {
+      try self.init(byteCount: byteCount)
+    } else {
+      try self.init(pagesFor: byteCount)
+    }
+  }
+
   /// Borrows memory that somebody else owns; `release` runs when the last tensor on it is gone.
   package init(
     borrowing base: UnsafeMutableRawPointer, byteCount: Int,

@@ -141,7 +141,7 @@ extension Constant {
   /// - Throws: `OperatorError` where weights and factors do not go together, and what reading the constant throws.
   func scaled(by factors: [Double], along scaling: ChannelScaling) throws -> Constant {
     let make: @Sendable () throws -> Tensor = {
-      try Tensor(dataType: dataType, shape: shape) { bytes in
+      try Tensor(dataType: dataType, shape: shape, inPages: true) { bytes in
         try self.read(into: bytes)
         try scaling.apply(factors, to: bytes, of: dataType)
       }
