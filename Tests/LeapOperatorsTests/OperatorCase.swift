@@ -11,6 +11,7 @@ struct OperatorCase {
   var attributes: [String: Attribute] = [:]
   var outputCount = 1
   var epilogue: [EpilogueStage] = []
+  var prologue: Prologue?
 
   init(
     _ type: String, opset: Int = OperatorTable.latestOpset, _ attributes: [String: Attribute] = [:],
@@ -33,7 +34,10 @@ struct OperatorCase {
     graph.addNode(
       name: type, operatorType: type, opset: opset, inputs: inputs, outputs: outputs,
       attributes: attributes)
-    graph.updateNode(at: 0) { $0.epilogue = epilogue }
+    graph.updateNode(at: 0) {
+      $0.epilogue = epilogue
+      $0.prologue = prologue
+    }
     return try OperatorTable.standard.makeOperator(for: graph.nodes[0], in: graph)
   }
 
