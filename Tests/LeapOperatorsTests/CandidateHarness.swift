@@ -180,7 +180,7 @@ struct CandidateHarness {
         let type = try #require($0?.type)
         return Operand(try #require(type.dataType), try #require(type.fixedShape))
       }, values: values, constantInputs: constants, epilogue: node.epilogue,
-      instructionSet: instructionSet)
+      instructionSet: instructionSet, memoryPolicy: .fast)
     request.prologue = node.prologue
     request.available = inputs.enumerated().map { index, tensor in
       tensor.map { layout(of: index, $0) }

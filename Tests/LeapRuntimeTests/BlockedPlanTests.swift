@@ -86,6 +86,23 @@ import Testing
     for (a, b) in zip(got, exact) { #expect(abs(a - b) < 5e-6 * scale) }
   }
 
+  /// A family's name stands for its algorithms, wanted or forbidden.
+  @Test(arguments: [true, false])
+  func familiesOfAlgorithmsAreChosenAndForbidden(isForbidden: Bool) throws {
+    var configuration = SessionConfiguration()
+    configuration.plan = PlanOptions(memoryPolicy: .fast)
+    if isForbidden {
+      configuration.plan.forbidden = ["winograd"]
+    } else {
+      configuration.plan.algorithms = ["": "winograd"]
+    }
+    let session = try SessionCore(
+      model: model(.float32, activatesSum: true), configuration: configuration)
+    let segment = try session.plan(inputs: ["x": (.float32, try input(1, .float32).shape)])
+    let winograd = segment.steps.filter { $0.algorithm.hasPrefix("winograd") }
+    #expect(winograd.count == (isForbidden ? 0 : 4))
+  }
+
   @Test(arguments: [1, 3], [1, 2])
   func blockedPartsOfConcatsLieInPlace(batch: Int, width: Int) throws {
     let session = try SessionCore(

@@ -153,15 +153,17 @@ struct DraftBuilder {
     _ node: Node, _ operation: any Operator, _ request: KernelRequest, _ inputs: [Int?]
   ) throws -> KernelCandidate {
     let all = try operation.candidates(request)
-    var candidates = all.filter { !options.forbidden.contains($0.name) }
+    var candidates = all.filter { candidate in
+      !options.forbidden.contains { PlanOptions.means($0, candidate.name) }
+    }
     let wanted =
       options.algorithms[node.name] ?? options.algorithms[node.origin.names.first ?? ""]
     if let wanted {
-      candidates = candidates.filter { $0.name == wanted }
+      candidates = candidates.filter { PlanOptions.means(wanted, $0.name) }
     } else if let general = options.algorithms[""],
-      candidates.contains(where: { $0.name == general })
+      candidates.contains(where: { PlanOptions.means(general, $0.name) })
     {
-      candidates = candidates.filter { $0.name == general }
+      candidates = candidates.filter { PlanOptions.means(general, $0.name) }
     }
     guard let first = candidates.first else {
       let names = all.map(\.name).joined(separator: ", ")

@@ -36,4 +36,10 @@ package struct PlanOptions: Sendable, Hashable {
     self.instructionSet = instructionSet
     self.memoryPolicy = memoryPolicy
   }
+
+  /// Whether a name stands for an algorithm: its own, or that of its family: `winograd` stands for `winograd2` and `winograd4`.
+  static func means(_ name: String, _ algorithm: String) -> Bool {
+    algorithm == name
+      || algorithm.hasPrefix(name) && algorithm.dropFirst(name.count).allSatisfy(\.isNumber)
+  }
 }
