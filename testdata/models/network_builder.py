@@ -96,14 +96,15 @@ class NetworkBuilder:
         return weight * scale.astype(np.float32).reshape(-1, *[1] * (len(shape) - 1))
 
     def centred(self, weight, sample, spread, limit=np.inf):
-        """Scales a weight, and finds the bias, for results of mean about 0 and deviation `spread`.
+        """Scales a weight, and finds the bias, for results that deviate by `spread`, each about a mean of its own.
 
         The scale is at most `limit`: to blow up small deviations blows up rounding errors as well.
         """
         deviation = sample.std(axis=tuple(range(1, sample.ndim)))
         scale = np.float32(min(limit, spread / (np.sqrt(np.mean(deviation**2)) + 1e-6)))
         mean = sample.mean(axis=tuple(range(1, sample.ndim))) * scale
-        bias = self.rng.normal(0, 0.1 * spread, len(sample)) - mean
+        # Means differ as much as results do, as training leaves them: results that are all differences blow up rounding errors.
+        bias = self.rng.normal(0, spread, len(sample)) - mean
         return weight * scale, scale, bias.astype(np.float32)
 
     def conv(self, value, scope, channels, kernel, stride=1, padding=0, groups=1, spread=None):
