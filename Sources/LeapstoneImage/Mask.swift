@@ -66,7 +66,9 @@ public struct Mask: Sendable, Equatable {
   /// The picture with each class but 0 tinted in its colour, the rim of each region in the colour alone; the mask is
   /// resized to the picture.
   ///
-  /// - Parameter opacity: 0 shows the picture and the rims, 1 the colours alone.
+  /// - Parameters:
+  ///   - image: the picture, of any size.
+  ///   - opacity: 0 shows the picture and the rims, 1 the colours alone.
   public func overlay(on image: Image, opacity: Double = 0.5) -> Image {
     let picture = image.rgb
     let (columns, rows) = (picture.width, picture.height)
