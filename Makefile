@@ -86,7 +86,7 @@ python: build lib $(VENV)/.made
 
 # The Python package, in the tree and as a wheel.
 test-python: python
-	$(PYTHON) -m pytest -c python/pyproject.toml python/tests
+	$(PYTHON) -m pytest -rs -c python/pyproject.toml python/tests
 
 # The official ONNX suite through leapstone.backend, held to a list of known failures.
 official: lib $(VENV)/.made
@@ -119,12 +119,13 @@ NEEDS_DATA = $(if $(FILTER),$(findstring ConformanceTests,$(TEST_TARGETS))$(find
 
 test: $(if $(FILTER),packages,build example $(if $(filter Linux,$(shell uname -s)),c-example) snippets)
 	$(if $(NEEDS_DATA),@$(MAKE) --no-print-directory -j2 data)
-	@status=0; $(if $(FILTER),export LEAPSTONE_TESTS=$(TEST_TARGETS);) \
+	@status=0; export LEAPSTONE_ONNX_DATA=$(CURDIR)/$(DATA)/onnx; $(if $(FILTER),export LEAPSTONE_TESTS=$(TEST_TARGETS);) \
 	swift test $(RELEASE) --disable-testable-imports \
 	  $(if $(FILTER),--test-product LeapstonePackageTests --filter '$(FILTER)') 2>&1 | tee $(TEST_LOG) || status=$$?; \
-	grep '^SKIPPED:' $(TEST_LOG) | sort -u | sed 's/^SKIPPED:/ /' || true; \
-	echo "skipped tests: $$(grep -c '^SKIPPED:' $(TEST_LOG))"; \
-	$(if $(FILTER),,for target in test-python official; do $(MAKE) --no-print-directory $$target || status=$$?; done;) \
+	$(if $(FILTER),,for target in test-python official; do \
+	  $(MAKE) --no-print-directory $$target 2>&1 | tee -a $(TEST_LOG) || status=$$?; done;) \
+	grep '^SKIPPED' $(TEST_LOG) | sort -u | sed 's/^SKIPPED:*/ /' || true; \
+	echo "skipped tests: $$(grep -c '^SKIPPED' $(TEST_LOG))"; \
 	exit $$status
 
 # What scripts write for tests. Each folder has a stamp, so that it is made once; the scripts themselves look at what they
@@ -143,7 +144,7 @@ $(DATA)/onnx/.made: testdata/operators/make_cases.py $(VENV)/.made
 	@touch $@
 
 $(DATA)/models/.networks: $(wildcard testdata/models/*.py) $(VENV)/.made
-	$(PYTHON) testdata/models/make_models.py --into $(@D)
+	$(PYTHON) testdata/models/make_models.py --into $(@D) --check
 	@touch $@
 
 $(DATA)/models/.made: $(DATA)/models/.networks
