@@ -103,6 +103,11 @@ void leap_vectors_to_planes(ptrdiff_t width, ptrdiff_t channels, ptrdiff_t count
       planes[c * plane_stride + i] = vectors[i * width + c];
 }
 
+void leap_clear_lanes(ptrdiff_t width, ptrdiff_t used, ptrdiff_t count, float *vectors) {
+  for (ptrdiff_t i = 0; i < count; i++, vectors += width)
+    for (ptrdiff_t lane = used; lane < width; lane++) vectors[lane] = 0;
+}
+
 void leap_scale_shift_clip(float scale, float shift, float low, float high, const float *x, float *y,
                            ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) {

@@ -19,13 +19,10 @@
   }
 
 #define SCALE_CHANNELS(name, type)                                                  \
-  void name(type *weights, const double *factors, size_t outer, size_t group_outer, \
-            size_t channels, size_t inner) {                                        \
-    for (size_t o = 0; o < outer; o++) {                                            \
-      const double *group = factors + o / group_outer * channels;                   \
-      for (size_t c = 0; c < channels; c++, weights += inner)                       \
-        for (size_t i = 0; i < inner; i++) weights[i] = (type)(weights[i] * group[c]); \
-    }                                                                               \
+  void name(type *weights, const double *factors, size_t channels, size_t inner) {  \
+    for (size_t c = 0; c < channels; c++, weights += inner)                         \
+      for (size_t i = 0; i < inner; i++)                                            \
+        weights[i] = (type)(weights[i] * factors[c]);                               \
   }
 
 AFFINE(leap_f32_affine, float)

@@ -342,4 +342,31 @@ private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) 
       }
     }
   }
+
+  @Test(arguments: InstructionSet.available)
+  func anInfinitePixelStaysInTheChannelsThatThereAre(set: InstructionSet) throws {
+    for (type, groups, kernel) in [
+      ("Conv", 1, [1, 1]), ("Conv", 1, [3, 3]), ("Conv", 21, [3, 3]), ("ConvTranspose", 1, [3, 3]),
+    ] {
+      let convolution = ConstantConvolution(
+        type: type, channels: 21, outputs: 21, groups: groups, input: [9, 11], kernel: kernel,
+        attributes: ["pads": ints(kernel.map { $0 / 2 } + kernel.map { $0 / 2 })])
+      var inputs = try convolution.inputs()
+      var pixels = inputs[0]!.elements(as: Float.self)!
+      pixels[4 * 11 + 5] = .infinity
+      inputs[0] = try Tensor(pixels, shape: inputs[0]!.shape)
+      let exact = try inputs.map { try $0.map { try Tensor($0.doubles, shape: $0.shape) } }
+      let expected = try convolution.node.run(exact)[0].doubles.map(\.isFinite)
+      // The harness looks into the slots that no channel uses.
+      let results = try CandidateHarness(
+        node: convolution.node, inputs: inputs, constants: [1, 2], available: [0: .blocked],
+        instructionSet: set
+      ).run()
+      // Winograd's transforms spread it over a tile.
+      for result in results where !result.name.hasPrefix("winograd") {
+        let finite = result.tensor.doubles.map(\.isFinite)
+        #expect(finite == expected, "\(type) \(kernel): \(result.name)")
+      }
+    }
+  }
 }

@@ -6,8 +6,8 @@ import Leapstone
 import Testing
 
 @Suite struct LoadingTests {
-  /// From the file to a session, and under the lean policy to one that is ready for a run, its weights packed: less than 1.25
-  /// times the file's size.
+  /// From the file to a session: less than 1.25 times the file's size; and under the lean policy to one that is ready for a
+  /// run, its weights packed through a small buffer: little more than the file.
   @Test(arguments: [("resnet50", 224), ("unet", 256)], [true, false])
   func aModelIsNotResidentTwice(_ network: (name: String, side: Int), owned: Bool) async throws {
     guard let models = TestData.generated("models", variable: "MODELS") else { return }
@@ -27,7 +27,7 @@ import Testing
       let planned = ProcessUse.now().peakBytes
       print("\(path): loaded \(loaded - before), planned \(planned - before) of \(size) bytes")
       #expect(Double(loaded - before) < 1.25 * Double(size))
-      #expect(Double(planned - before) < 1.25 * Double(size))
+      #expect(Double(planned - before) < 1.03 * Double(size) + Double(8 << 20))
     }
   }
 }

@@ -38,6 +38,9 @@ void leap_planes_to_vectors(ptrdiff_t width, ptrdiff_t channels, ptrdiff_t count
 void leap_vectors_to_planes(ptrdiff_t width, ptrdiff_t channels, ptrdiff_t count, const float *vectors,
                             float *planes, ptrdiff_t plane_stride);
 
+/// Writes zeros to the lanes behind the first `used` ones of `count` vectors of `width` lanes.
+void leap_clear_lanes(ptrdiff_t width, ptrdiff_t used, ptrdiff_t count, float *vectors);
+
 /// y[i] = clip(x[i] scale + shift); NaN stays NaN.
 void leap_scale_shift_clip(float scale, float shift, float low, float high, const float *x, float *y,
                            ptrdiff_t count);

@@ -17,12 +17,9 @@ void leap_f64_affine(const double *x, double *y, size_t count, double scale, dou
 double leap_f32_sum(const float *x, size_t count);
 double leap_f64_sum(const double *x, size_t count);
 
-// Multiplies weights of shape [outer, channels, inner] in place, in double precision and rounded once. Every
-// `group_outer` of the outermost indices make a group, and each group has `channels` factors of its own.
-void leap_f32_scale_channels(float *weights, const double *factors, size_t outer,
-                             size_t group_outer, size_t channels, size_t inner);
-void leap_f64_scale_channels(double *weights, const double *factors, size_t outer,
-                             size_t group_outer, size_t channels, size_t inner);
+// Multiplies weights of shape [channels, inner] in place by a factor for each channel, in double precision and rounded once.
+void leap_f32_scale_channels(float *weights, const double *factors, size_t channels, size_t inner);
+void leap_f64_scale_channels(double *weights, const double *factors, size_t channels, size_t inner);
 
 /// Adds (x - mean)^2 of `count` elements that lie side by side to a sum, in eight partial sums, element i in the one of
 /// i mod 8, joined in order at the end.

@@ -142,25 +142,6 @@ package enum LayoutRequirement: Sendable, Hashable {
   }
 }
 
-/// How a constant input is rearranged once, when the model is loaded.
-package struct PackingRecipe: Sendable {
-  /// Says all that decides the packed bytes: two recipes of the same key make the same bytes from the same source.
-  package var key: String
-  package var byteCount: Int
-  /// Reads the constant (row-major) and writes all of the packed copy.
-  package var pack:
-    @Sendable (_ source: UnsafeRawPointer, _ destination: UnsafeMutableRawPointer) -> Void
-
-  package init(
-    key: String, byteCount: Int,
-    pack: @escaping @Sendable (UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
-  ) {
-    self.key = key
-    self.byteCount = byteCount
-    self.pack = pack
-  }
-}
-
 /// What candidates weigh against each other: speed, and memory for packed weights and scratch.
 package enum MemoryPolicy: String, Sendable, Hashable, CaseIterable {
   case fast, balanced, lean

@@ -112,12 +112,15 @@ enum BlockedElementwise {
 
   /// The recipe that spreads one number for each channel to its slot.
   static func recipe(channels: Int, _ blocks: ChannelBlocks) -> PackingRecipe {
-    let slots = blocks.channelSlots(channels)
-    return PackingRecipe(key: "slots \(blocks)", byteCount: blocks.slots * 4) { source, target in
+    PackingRecipe(
+      key: PackingKey("slots", layout: .blocked(blocks)), byteCount: blocks.slots * 4
+    ) { _, source, target in
       let from = source.assumingMemoryBound(to: Float.self)
       let to = target.assumingMemoryBound(to: Float.self)
       for slot in 0..<blocks.slots { to[slot] = 0 }
-      for (channel, slot) in slots.enumerated() { to[slot] = from[channel] }
+      for (channel, slot) in blocks.channelSlots(channels).enumerated() {
+        to[slot] = from[channel]
+      }
     }
   }
 }

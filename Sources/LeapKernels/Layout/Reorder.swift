@@ -47,7 +47,9 @@ package enum Reorder {
 
   /// A recipe that reorders a constant when it is loaded.
   package static func recipe(from source: Operand, to target: Operand) -> PackingRecipe {
-    PackingRecipe(key: "reorder \(target.layout)", byteCount: target.byteCount) { from, to in
+    PackingRecipe(
+      key: PackingKey("reorder", layout: target.layout), byteCount: target.byteCount
+    ) { _, from, to in
       // The planner made the target from the source: types and shapes agree.
       guard let part = try? ImageReorder(from: source, to: target) else { return }
       for image in 0..<source.shape[0] {

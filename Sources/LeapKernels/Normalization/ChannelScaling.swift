@@ -27,30 +27,45 @@ package struct ChannelScaling: Sendable {
     return count == .max ? nil : count
   }
 
-  /// Multiplies the weights in place: in double precision, rounded once.
+  /// Multiplies weights in place: in double precision, rounded once.
   ///
   /// - Parameters:
-  ///   - weights: row-major, aligned to an element.
+  ///   - weights: row-major, aligned to an element: a run of them, made of whole `inner` elements.
+  ///   - firstElement: the index of the first of them among all.
   ///   - factors: one for each output channel, groups one after the other.
-  /// - Throws: `OperatorError` where the weights or factors have another count, or are neither float32 nor float64.
+  /// - Throws: `OperatorError` where the weights or factors do not fit, or are neither float32 nor float64.
   package func apply(
-    _ factors: [Double], to weights: UnsafeMutableRawBufferPointer, of dataType: DataType
+    _ factors: [Double], to weights: UnsafeMutableRawBufferPointer, of dataType: DataType,
+    firstElement: Int = 0
   ) throws {
-    guard let count = elementCount, dataType.byteCount(elements: count) == weights.count,
-      factors.count == (outer / groupOuter) * channels || count == 0
+    let count = weights.count / max(1, dataType.byteWidth)
+    guard let all = elementCount, dataType.byteCount(elements: count) == weights.count,
+      inner == 0 || count % inner == 0 && firstElement % inner == 0,
+      firstElement >= 0, count <= all, firstElement <= all - count,
+      factors.count == (outer / groupOuter) * channels || all == 0
     else {
       throw OperatorError(
         "\(weights.count) bytes of weights and \(factors.count) factors do not go together")
     }
     guard count > 0, let base = weights.baseAddress else { return }
-    switch dataType {
-    case .float32:
-      leap_f32_scale_channels(
-        base.assumingMemoryBound(to: Float.self), factors, outer, groupOuter, channels, inner)
-    case .float64:
-      leap_f64_scale_channels(
-        base.assumingMemoryBound(to: Double.self), factors, outer, groupOuter, channels, inner)
-    default: throw OperatorError("weights are \(dataType); expected float32 or float64")
+    try factors.withUnsafeBufferPointer { factors in
+      var line = firstElement / inner
+      let end = line + count / inner
+      var target = base
+      while line < end {
+        let (row, channel) = line.quotientAndRemainder(dividingBy: channels)
+        let run = min(channels - channel, end - line)
+        let own = factors.baseAddress! + row / groupOuter * channels + channel
+        switch dataType {
+        case .float32:
+          leap_f32_scale_channels(target.assumingMemoryBound(to: Float.self), own, run, inner)
+        case .float64:
+          leap_f64_scale_channels(target.assumingMemoryBound(to: Double.self), own, run, inner)
+        default: throw OperatorError("weights are \(dataType); expected float32 or float64")
+        }
+        target += run * inner * dataType.byteWidth
+        line += run
+      }
     }
   }
 }

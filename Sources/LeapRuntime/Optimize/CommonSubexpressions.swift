@@ -94,7 +94,7 @@ private struct ConstantKey: Hashable {
     case .tensor(let tensor):
       guard case .bytes(let storage, let offset) = tensor.contents else { return nil }
       content = .place(ObjectIdentifier(storage), offset)
-    case .derived: return nil
+    case .derived, .derivedRows: return nil
     }
   }
 }

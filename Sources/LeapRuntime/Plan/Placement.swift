@@ -37,16 +37,19 @@ struct Placement: Sendable {
 
   private let draft: Draft
   private let schedule: Schedule
-  private let dependencies: Schedule.Dependencies
+  private let dependencies: DraftDependencies
   /// The value at the bottom of a chain of views.
   private var root: [Int]
   private var viewsOf: [Int: [Int]] = [:]
   private var members: [[Int]] = []
 
-  init(_ draft: Draft, _ schedule: Schedule, reuse: PlanOptions.Reuse) {
+  init(
+    _ draft: Draft, _ dependencies: DraftDependencies, _ schedule: Schedule,
+    reuse: PlanOptions.Reuse
+  ) {
     self.draft = draft
     self.schedule = schedule
-    dependencies = Schedule.Dependencies(draft)
+    self.dependencies = dependencies
     places = Array(repeating: nil, count: draft.values.count)
     externalAlias = Array(repeating: nil, count: draft.values.count)
     elided = Array(repeating: false, count: draft.steps.count)

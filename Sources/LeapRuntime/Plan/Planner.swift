@@ -29,9 +29,11 @@ package struct Planner: Sendable {
     let selection = try state.select()
     var builder = DraftBuilder(program: program, state: state, options: options)
     let draft = try builder.build(selection, results: results(of: selection, state))
-    let schedule = Schedule(draft, width: options.memoryPolicy == .lean ? 1 : options.width)
-    let placement = Placement(draft, schedule, reuse: options.reuse)
-    var binder = try SegmentBinder(self, draft, schedule, placement)
+    let dependencies = DraftDependencies(draft)
+    let schedule = Schedule(
+      draft, dependencies, width: options.memoryPolicy == .lean ? 1 : options.width)
+    let placement = Placement(draft, dependencies, schedule, reuse: options.reuse)
+    var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
     try binder.bindSteps()
     return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
   }
@@ -67,7 +69,8 @@ struct SegmentBinder {
   private var sharedInStage: [Int: Int] = [:]
 
   init(
-    _ planner: Planner, _ draft: Draft, _ schedule: Schedule, _ placement: Placement
+    _ planner: Planner, _ draft: Draft, _ dependencies: DraftDependencies, _ schedule: Schedule,
+    _ placement: Placement
   ) throws {
     self.planner = planner
     self.draft = draft
@@ -78,7 +81,7 @@ struct SegmentBinder {
       resultOfBuffer[place.buffer] = results.count
       results.append(SegmentResult(value: id, operand: draft.values[value].operand))
     }
-    requests = SegmentBinder.requests(draft, schedule, placement)
+    requests = SegmentBinder.requests(dependencies, schedule, placement)
     for buffer in resultOfBuffer.keys { requests[buffer].byteCount = 0 }
     arena = try ArenaLayout(requests)
     memory.arena = arena.byteCount
@@ -91,10 +94,9 @@ struct SegmentBinder {
 
   /// The size and lifetime, in stages, of each buffer.
   private static func requests(
-    _ draft: Draft, _ schedule: Schedule, _ placement: Placement
+    _ dependencies: DraftDependencies, _ schedule: Schedule, _ placement: Placement
   ) -> [ArenaRequest] {
-    let dependencies = Schedule.Dependencies(draft)
-    return placement.bufferBytes.indices.map { buffer in
+    placement.bufferBytes.indices.map { buffer in
       var request = ArenaRequest(
         byteCount: placement.bufferBytes[buffer], first: .max, last: 0)
       for value in placement.membersOfBuffers[buffer] {

@@ -13,12 +13,11 @@ struct Schedule: Sendable {
   var stageCount: Int
 
   /// Chooses between the model's own order and one that greedily keeps the live set small, whichever has the lower peak.
-  init(_ draft: Draft, width: Int) {
-    let dependencies = Dependencies(draft)
+  init(_ draft: Draft, _ dependencies: DraftDependencies, width: Int) {
     let own = Array(draft.steps.indices)
-    let greedy = Schedule.greedyOrder(draft, dependencies)
-    let ownPeak = Schedule.livePeak(own, draft, dependencies)
-    order = Schedule.livePeak(greedy, draft, dependencies) < ownPeak ? greedy : own
+    let greedy = Schedule.greedyOrder(dependencies)
+    let ownPeak = Schedule.livePeak(own, dependencies)
+    order = Schedule.livePeak(greedy, dependencies) < ownPeak ? greedy : own
     stage = Array(repeating: 0, count: draft.steps.count)
     stageCount = 0
     assignStages(draft, dependencies, width: width)
@@ -28,14 +27,17 @@ struct Schedule: Sendable {
   private static let shortStep = 20_000.0
   private static let stageLimit = 8
 
-  private mutating func assignStages(_ draft: Draft, _ dependencies: Dependencies, width: Int) {
+  private mutating func assignStages(_ draft: Draft, _ dependencies: DraftDependencies, width: Int)
+  {
     var members: [Int] = []
+    func isShort(_ step: Int) -> Bool {
+      draft.steps[step].candidate.cost.nanoseconds < Schedule.shortStep
+    }
     for step in order {
       let joins =
         width > 1 && !members.isEmpty && members.count < Schedule.stageLimit
-        && (members + [step]).allSatisfy {
-          draft.steps[$0].candidate.cost.nanoseconds < Schedule.shortStep
-        } && dependencies.producersOf(step).isDisjoint(with: members)
+        && isShort(step) && members.allSatisfy(isShort)
+        && dependencies.producersOf[step].isDisjoint(with: members)
       if !joins {
         stageCount += members.isEmpty ? 0 : 1
         members = []
@@ -46,52 +48,20 @@ struct Schedule: Sendable {
     stageCount += members.isEmpty ? 0 : 1
   }
 
-  /// Who makes and reads the values of a draft.
-  struct Dependencies {
-    private(set) var producer: [Int?]
-    private(set) var readers: [[Int]]
-    private let draft: Draft
-    let lasting: Set<Int>
-
-    init(_ draft: Draft) {
-      self.draft = draft
-      producer = Array(repeating: nil, count: draft.values.count)
-      readers = Array(repeating: [], count: draft.values.count)
-      for (index, step) in draft.steps.enumerated() {
-        for output in step.outputs.compactMap({ $0 }) { producer[output] = index }
-        for input in Set(step.readValues) { readers[input].append(index) }
-      }
-      lasting = Set(draft.results.compactMap { draft.plainValue[$0] })
-    }
-
-    func producersOf(_ step: Int) -> Set<Int> {
-      Set(draft.steps[step].readValues.compactMap { producer[$0] })
-    }
-  }
-
-  private static func bytes(_ value: Int, _ draft: Draft) -> Int {
-    if case .computed = draft.values[value].kind {
-      draft.values[value].operand.byteCount
-    } else {
-      0
-    }
-  }
-
   /// The largest sum of live values over an order, not counting what sharing would save.
-  private static func livePeak(_ order: [Int], _ draft: Draft, _ dependencies: Dependencies) -> Int
-  {
+  private static func livePeak(_ order: [Int], _ dependencies: DraftDependencies) -> Int {
     var pending = dependencies.readers.map(\.count)
     var live = 0
     var peak = 0
     for step in order {
-      for output in draft.steps[step].outputs.compactMap({ $0 }) {
-        live = live.addingReportingOverflow(bytes(output, draft)).partialValue
+      for output in dependencies.writes[step] {
+        live = live.addingReportingOverflow(dependencies.byteCount[output]).partialValue
       }
       peak = max(peak, live)
-      for input in Set(draft.steps[step].readValues) {
+      for input in dependencies.reads[step] {
         pending[input] -= 1
         if pending[input] == 0, !dependencies.lasting.contains(input) {
-          live -= bytes(input, draft)
+          live -= dependencies.byteCount[input]
         }
       }
     }
@@ -100,28 +70,33 @@ struct Schedule: Sendable {
 
   /// List scheduling: among the steps that are ready, the one that lets the live set grow least; in doubt the one that
   /// comes first in the model. O(steps x ready steps).
-  private static func greedyOrder(_ draft: Draft, _ dependencies: Dependencies) -> [Int] {
-    var missing = draft.steps.indices.map { dependencies.producersOf($0).count }
+  private static func greedyOrder(_ dependencies: DraftDependencies) -> [Int] {
+    let steps = dependencies.reads.indices
+    var missing = dependencies.producersOf.map(\.count)
     var pending = dependencies.readers.map(\.count)
-    var ready = draft.steps.indices.filter { missing[$0] == 0 }
+    var ready = steps.filter { missing[$0] == 0 }
     var order: [Int] = []
-    while !ready.isEmpty {
-      func growth(_ step: Int) -> Int {
-        let made = draft.steps[step].outputs.compactMap { $0 }.reduce(0) { $0 &+ bytes($1, draft) }
-        let freed = Set(draft.steps[step].readValues).reduce(0) { sum, input in
-          pending[input] == 1 && !dependencies.lasting.contains(input)
-            ? sum &+ bytes(input, draft) : sum
-        }
-        return made &- freed
+    order.reserveCapacity(steps.count)
+    func growth(_ step: Int) -> Int {
+      var growth = 0
+      for output in dependencies.writes[step] { growth &+= dependencies.byteCount[output] }
+      for input in dependencies.reads[step]
+      where pending[input] == 1 && !dependencies.lasting.contains(input) {
+        growth &-= dependencies.byteCount[input]
       }
-      let costs = ready.map(growth)
-      let best = costs.indices.min { (costs[$0], ready[$0]) < (costs[$1], ready[$1]) }!
+      return growth
+    }
+    while !ready.isEmpty {
+      var best = 0
+      var least = growth(ready[0])
+      for index in 1..<ready.count {
+        let own = growth(ready[index])
+        if (own, ready[index]) < (least, ready[best]) { (best, least) = (index, own) }
+      }
       let step = ready.remove(at: best)
       order.append(step)
-      for input in Set(draft.steps[step].readValues) { pending[input] -= 1 }
-      let consumers = Set(
-        draft.steps[step].outputs.compactMap { $0 }.flatMap { dependencies.readers[$0] })
-      for consumer in consumers {
+      for input in dependencies.reads[step] { pending[input] -= 1 }
+      for consumer in Set(dependencies.writes[step].flatMap { dependencies.readers[$0] }) {
         missing[consumer] -= 1
         if missing[consumer] == 0 { ready.append(consumer) }
       }

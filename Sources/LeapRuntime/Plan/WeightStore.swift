@@ -23,7 +23,7 @@ package struct Weight: Sendable {
 package final class WeightStore: Sendable {
   private struct Key: Hashable, Sendable {
     let value: ValueID
-    let recipe: String?
+    let recipe: PackingKey?
   }
 
   private let graph: Graph
@@ -83,9 +83,7 @@ package final class WeightStore: Sendable {
   ) throws -> Weight {
     if let recipe {
       let packed = try TensorStorage(lasting: recipe.byteCount)
-      try constant.tensor().withUnsafeBytes { source in
-        if let base = source.baseAddress { recipe.pack(base, packed.base) }
-      }
+      try WeightStore.pack(constant, recipe, into: packed.base)
       return Weight(storage: packed, isMapped: false)
     }
     if case .file(let file, let offset) = constant.source, policy == .mapped,
@@ -96,6 +94,35 @@ package final class WeightStore: Sendable {
     }
     return Weight(
       storage: try WeightStore.alignedStorage(of: try constant.tensor()), isMapped: false)
+  }
+
+  /// Bytes of a constant that are read at a time to be packed.
+  private static let packingBuffer = 1 << 20
+
+  /// Packs a constant, through a small buffer where it does not lie in memory and the recipe takes it by rows.
+  private static func pack(
+    _ constant: Constant, _ recipe: PackingRecipe, into target: UnsafeMutableRawPointer
+  ) throws {
+    let isInMemory: Bool
+    switch constant.source {
+    case .tensor, .derived: isInMemory = true
+    case .file, .derivedRows: isInMemory = false
+    }
+    guard !isInMemory, recipe.rows == constant.rows, let rowBytes = constant.rowByteCount else {
+      try constant.tensor().withUnsafeBytes { source in
+        if let base = source.baseAddress { recipe.pack(0..<recipe.rows, base, target) }
+      }
+      return
+    }
+    let run = min(recipe.rows, max(1, packingBuffer / max(1, rowBytes)))
+    let buffer = try TensorStorage(lasting: run * rowBytes)
+    for first in stride(from: 0, to: recipe.rows, by: run) {
+      let rows = first..<min(first + run, recipe.rows)
+      try constant.read(
+        rows: rows,
+        into: UnsafeMutableRawBufferPointer(start: buffer.base, count: rows.count * rowBytes))
+      recipe.pack(rows, buffer.base, target)
+    }
   }
 
   /// A tensor's bytes at the start of a storage: its own where they lie so, a copy otherwise.

@@ -66,42 +66,36 @@ package enum BlockedConvolution {
       cost: Cost(
         operations: 2 * pixels * Double(slots * planar.taps * outputs) + copied,
         bytes: request.variableBytes, operationsPerNanosecond: 80),
-      filter: { filter(geometry, planar, $0, stem: stem).recipe },
+      filter: { recipe(geometry, planar, $0, stem: stem) },
       bind: { try ProductConvolution(geometry, planar, $0, stem: stem).kernel() })
   }
 
-  /// The filters in the order of the sum.
-  static func filter(
+  /// The filters in the order of the sum: group, tap and lane of the input; row, column and channel for a stem.
+  static func recipe(
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest, stem: Bool
-  ) -> ProductFilter {
-    let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
-    let taps = planar.taps
-    var steps: [Int?] = []
-    var key = "product \(kernel.width)x\(kernel.vectors)"
-    if stem {
-      key += " interleaved"
-      for row in 0..<planar.kernel.height {
-        for column in 0..<planar.kernel.width {
-          for channel in 0..<geometry.inputChannels {
-            steps.append(channel * taps + row * planar.kernel.width + column)
-          }
-        }
+  ) -> PackingRecipe {
+    let shape = ProductShape(geometry, planar, request, stem: stem)
+    let extents = [shape.chunks.width, shape.chunks.vectors]
+    let (channels, taps) = (geometry.inputChannels, planar.taps)
+    guard !stem, let blocks = request.inputs[0]?.blocks else {
+      return shape.recipe(
+        key: PackingKey("interleaved-product", extents), filterFloats: channels * taps
+      ) {
+        (0..<taps).flatMap { tap in (0..<channels).map { $0 * taps + tap } }
       }
-    } else if let blocks = request.inputs[0]?.blocks {
-      key += " \(blocks)"
-      let channels = blocks.channels(geometry.inputChannels)
-      for group in 0..<blocks.groups {
-        for tap in 0..<taps {
-          for lane in 0..<blocks.width {
-            steps.append(channels[group * blocks.width + lane].map { $0 * taps + tap })
+    }
+    return shape.recipe(
+      key: PackingKey("product", extents, layout: .blocked(blocks)), filterFloats: channels * taps
+    ) {
+      let inSlots = blocks.channels(channels)
+      return (0..<blocks.groups).flatMap { group in
+        (0..<taps).flatMap { tap in
+          inSlots[group * blocks.width..<(group + 1) * blocks.width].map { channel in
+            channel.map { $0 * taps + tap }
           }
         }
       }
     }
-    return ProductFilter(
-      chunks: OutputChunks(kernel, channels: geometry.outputChannels),
-      outputChannels: geometry.outputChannels, steps: steps,
-      channelStride: geometry.inputChannels * taps, stepStride: 1, key: key)
   }
 }
 
@@ -147,7 +141,7 @@ struct ProductConvolution: Sendable {
   private let isStem: Bool
   private let channels: Int
   private let panel: BlockedPanel
-  private let filter: ProductFilter
+  private let filter: ProductShape
   private let epilogue: BlockedEpilogue
   private let product: leap_blocked_kernel
   private let instructionSet: leap_isa
@@ -165,7 +159,7 @@ struct ProductConvolution: Sendable {
     channels = geometry.inputChannels
     instructionSet = request.instructionSet.cValue
     product = leap_blocked_kernel_for(instructionSet)
-    filter = BlockedConvolution.filter(geometry, planar, request, stem: stem)
+    filter = ProductShape(geometry, planar, request, stem: stem)
     epilogue = try BlockedEpilogue(
       request, channels: geometry.outputChannels, width: product.width)
     let x = try request.requiredInput(0)

@@ -32,8 +32,9 @@ package enum BlockedDepthwise {
   /// Filters [group][tap][lane].
   private static func recipe(channels: Int, taps: Int, _ blocks: ChannelBlocks) -> PackingRecipe {
     let width = blocks.width
-    return PackingRecipe(key: "depthwise \(width)", byteCount: blocks.slots * taps * 4) {
-      source, target in
+    return PackingRecipe(
+      key: PackingKey("depthwise", [width]), byteCount: blocks.slots * taps * 4
+    ) { _, source, target in
       let from = source.assumingMemoryBound(to: Float.self)
       let to = target.assumingMemoryBound(to: Float.self)
       for slot in 0..<blocks.slots {

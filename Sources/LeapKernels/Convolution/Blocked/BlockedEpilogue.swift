@@ -69,7 +69,9 @@ struct BlockedEpilogue: Sendable {
   /// The recipe that fills a bias up to whole vectors.
   static func biasRecipe(channels: Int, width: Int) -> PackingRecipe {
     let slots = ChannelBlocks(width: width, channels: channels).slots
-    return PackingRecipe(key: "vectors of \(width)", byteCount: slots * 4) { source, target in
+    return PackingRecipe(
+      key: PackingKey("vectors", [width]), byteCount: slots * 4
+    ) { _, source, target in
       target.initializeMemory(as: UInt8.self, repeating: 0, count: slots * 4)
       target.copyMemory(from: source, byteCount: channels * 4)
     }
@@ -98,16 +100,19 @@ struct BlockedEpilogue: Sendable {
   }
 
   /// Whether there is no second look.
-  var isFinished: Bool { rest.isEmpty }
+  var isFinished: Bool { rest.isEmpty && channels % width == 0 }
 
-  /// The second look: the stages that were not done in registers, for runs of pixels of some groups.
+  /// The second look: the stages that were not done in registers, for runs of pixels of some groups. Lanes that no channel
+  /// uses are cleared: their filters are zeros, but an infinite pixel times zero is none.
   func finish(_ invocation: Invocation, image: Int, groups: Range<Int>, pixels: Range<Int>) {
-    if rest.isEmpty || pixels.isEmpty { return }
+    if isFinished || pixels.isEmpty { return }
     for group in groups {
       let lanes = min(width, channels - group * width)
       let first =
         outputPointer(invocation, image: image, group: group)
         + pixels.lowerBound * width
+      if lanes < width { leap_clear_lanes(width, lanes, pixels.count, first) }
+      if rest.isEmpty { continue }
       // Without operands, and with all lanes in use, a run of pixels is one row.
       let isFlat = !rest.hasOperands && lanes == width
       let offset = group * outputStrides.group + pixels.lowerBound * width

@@ -51,21 +51,23 @@ struct PhaseFilters: Sendable {
   struct PhasePart: Sendable {
     let rows: PhaseAxis
     let columns: PhaseAxis
-    let filter: ProductFilter
+    let filter: ProductShape
     /// Floats before it.
     let offset: Int
   }
   let parts: [PhasePart]
   let byteCount: Int
-  private let key: String
+  private let geometry: ConvolutionGeometry
+  private let planar: PlanarGeometry
+  private let blocks: ChannelBlocks
 
   init(_ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest) {
     let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
-    let blocks =
+    blocks =
       request.inputs[0]?.blocks
       ?? ChannelBlocks(width: kernel.width, channels: geometry.inputChannels)
-    let channels = blocks.channels(geometry.inputChannels)
-    let (outputs, taps) = (geometry.outputChannels, planar.taps)
+    self.geometry = geometry
+    self.planar = planar
     var parts: [PhasePart] = []
     var offset = 0
     for row in 0..<planar.stride.height {
@@ -76,34 +78,60 @@ struct PhaseFilters: Sendable {
         let columns = PhaseAxis(
           column, kernel: planar.kernel.width, stride: planar.stride.width, pad: planar.pad.left,
           output: planar.output.width)
-        var steps: [Int?] = []
-        for group in 0..<blocks.groups {
-          for y in rows.taps {
-            for x in columns.taps {
-              for lane in 0..<blocks.width {
-                steps.append(
-                  channels[group * blocks.width + lane].map {
-                    $0 * outputs * taps + y * planar.kernel.width + x
-                  })
-              }
-            }
-          }
-        }
-        let filter = ProductFilter(
-          chunks: OutputChunks(kernel, channels: outputs), outputChannels: outputs, steps: steps,
-          channelStride: taps, stepStride: 1, key: "")
+        let filter = ProductShape(
+          kernel, outputChannels: geometry.outputChannels,
+          steps: blocks.slots * rows.taps.count * columns.taps.count)
         parts.append(PhasePart(rows: rows, columns: columns, filter: filter, offset: offset))
         offset += filter.byteCount / 4
       }
     }
     self.parts = parts
     byteCount = offset * 4
-    key = "transposed \(kernel.width)x\(kernel.vectors) \(blocks) \(planar.stride) \(planar.pad)"
   }
 
   var recipe: PackingRecipe {
-    PackingRecipe(key: key, byteCount: byteCount) { source, target in
-      for part in parts { part.filter.recipe.pack(source, target + part.offset * 4) }
+    let chunks = parts[0].filter.chunks
+    let key = PackingKey(
+      "transposed",
+      [
+        chunks.width, chunks.vectors, planar.stride.height, planar.stride.width, planar.pad.top,
+        planar.pad.left,
+      ], layout: .blocked(blocks))
+    return PackingRecipe(
+      key: key, byteCount: byteCount, rows: geometry.inputChannels
+    ) { rows, source, target in
+      let to = target.assumingMemoryBound(to: Float.self)
+      // Slots that no channel uses and lanes behind the last output channel are nobody's rows.
+      if rows.lowerBound == 0 { to.update(repeating: 0, count: byteCount / 4) }
+      let slots = blocks.channelSlots(geometry.inputChannels)
+      for (index, channel) in rows.enumerated() {
+        let from =
+          source.assumingMemoryBound(to: Float.self)
+          + index * geometry.outputChannels * planar.taps
+        for part in parts { pack(from, slot: slots[channel], part, to + part.offset) }
+      }
+    }
+  }
+
+  /// Writes what a phase takes of one input channel's filters, [output channel][row][column].
+  private func pack(
+    _ source: UnsafePointer<Float>, slot: Int, _ part: PhasePart,
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    let (chunks, width) = (part.filter.chunks, blocks.width)
+    let taps = part.rows.taps.flatMap { y in
+      part.columns.taps.map { y * planar.kernel.width + $0 }
+    }
+    for chunk in 0..<chunks.count {
+      let groups = chunks.groups(of: chunk)
+      let (first, lanes) = (groups.lowerBound * chunks.width, groups.count * chunks.width)
+      let used = min(lanes, geometry.outputChannels - first)
+      let from = source + first * planar.taps
+      for (index, tap) in taps.enumerated() {
+        let step = (slot / width * taps.count + index) * width + slot % width
+        let to = target + part.filter.offset(of: chunk) + step * lanes
+        for lane in 0..<used { to[lane] = from[lane * planar.taps + tap] }
+      }
     }
   }
 }

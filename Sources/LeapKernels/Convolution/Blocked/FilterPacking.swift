@@ -26,53 +26,77 @@ struct OutputChunks: Sendable {
   }
 }
 
-/// Where the inputs of a product come from.
-struct ProductFilter: Sendable {
+/// The extents of packed filters.
+struct ProductShape: Sendable {
   let chunks: OutputChunks
   let outputChannels: Int
-  /// For each step of the sum (group, tap, lane): the index in one output channel's filter; nil where there is none.
-  let steps: [Int?]
-  /// Floats from one output channel's filter to the next, and from one step's index to the next.
-  let channelStride: Int
-  let stepStride: Int
-  /// Says what decides `steps`.
-  let key: String
+  /// Steps of the sum: group, tap and lane.
+  let steps: Int
+
+  init(_ kernel: leap_blocked_kernel, outputChannels: Int, steps: Int) {
+    chunks = OutputChunks(kernel, channels: outputChannels)
+    self.outputChannels = outputChannels
+    self.steps = steps
+  }
 
   /// Floats of one chunk of `vectors` vectors.
-  func chunkFloats(_ vectors: Int) -> Int { steps.count * vectors * chunks.width }
+  func chunkFloats(_ vectors: Int) -> Int { steps * vectors * chunks.width }
 
-  var byteCount: Int { steps.count * chunks.groups * chunks.width * 4 }
+  var byteCount: Int { steps * chunks.groups * chunks.width * 4 }
 
   /// Floats before a chunk.
   func offset(of chunk: Int) -> Int { chunkFloats(chunks.vectors) * chunk }
 
-  /// The recipe: `element` gives a step's number of an output channel's filter.
-  var recipe: PackingRecipe {
-    PackingRecipe(key: key, byteCount: byteCount) { source, target in
-      pack(source.assumingMemoryBound(to: Float.self), target.assumingMemoryBound(to: Float.self))
+  /// The recipe for filters whose first dimension are output channels.
+  ///
+  /// - Parameters:
+  ///   - filterFloats: elements of one output channel's filter.
+  ///   - sources: for each step, the index in such a filter; nil where there is none and the step multiplies by zero.
+  func recipe(
+    key: PackingKey, filterFloats: Int, sources: @escaping @Sendable () -> [Int?]
+  ) -> PackingRecipe {
+    PackingRecipe(key: key, byteCount: byteCount, rows: outputChannels) { rows, source, target in
+      pack(
+        rows, source.assumingMemoryBound(to: Float.self), filterFloats, sources(),
+        target.assumingMemoryBound(to: Float.self))
     }
   }
 
-  private func pack(_ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>) {
-    steps.withUnsafeBufferPointer { steps in
-      for chunk in 0..<chunks.count {
-        let groups = chunks.groups(of: chunk)
-        let lanes = groups.count * chunks.width
-        let first = groups.lowerBound * chunks.width
-        let used = min(lanes, outputChannels - first)
-        var to = target + offset(of: chunk)
-        for step in steps {
-          if let step {
-            let from = source + first * channelStride + step * stepStride
-            for lane in 0..<used { to[lane] = from[lane * channelStride] }
-            for lane in used..<max(used, lanes) { to[lane] = 0 }
-          } else {
-            for lane in 0..<lanes { to[lane] = 0 }
-          }
-          to += lanes
+  /// Writes the lanes of some output channels; those behind the last one with it, as zeros.
+  private func pack(
+    _ rows: Range<Int>, _ source: UnsafePointer<Float>, _ filterFloats: Int, _ sources: [Int?],
+    _ target: UnsafeMutablePointer<Float>
+  ) {
+    let end = rows.upperBound == outputChannels ? chunks.groups * chunks.width : rows.upperBound
+    for chunk in 0..<chunks.count {
+      let groups = chunks.groups(of: chunk)
+      let lanes = groups.count * chunks.width
+      let first = groups.lowerBound * chunks.width
+      let written = (rows.lowerBound..<end).clamped(to: first..<first + lanes)
+      if written.isEmpty { continue }
+      let used = written.clamped(to: rows).count
+      let from = source + (written.lowerBound - rows.lowerBound) * filterFloats
+      var to = target + offset(of: chunk) + written.lowerBound - first
+      for step in sources {
+        let count = step == nil ? 0 : used
+        if let step {
+          for lane in 0..<count { to[lane] = from[lane * filterFloats + step] }
         }
+        for lane in count..<written.count { to[lane] = 0 }
+        to += lanes
       }
     }
+  }
+}
+
+extension ProductShape {
+  /// The filters of a convolution: `request.inputs[0]` has its settled layout.
+  init(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest, stem: Bool
+  ) {
+    let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
+    let slots = stem ? geometry.inputChannels : request.inputs[0]?.blocks?.slots ?? 0
+    self.init(kernel, outputChannels: geometry.outputChannels, steps: slots * planar.taps)
   }
 }
 

@@ -71,10 +71,9 @@ struct WinogradFilter: Sendable {
   let tile: Int
   let chunks: OutputChunks
   let inputSlots: Int
-  private let channels: [Int?]
+  private let blocks: ChannelBlocks
   private let inputChannels: Int
   private let outputChannels: Int
-  private let key: String
 
   init(_ tile: Int, _ geometry: ConvolutionGeometry, _ request: KernelRequest) {
     self.tile = tile
@@ -82,12 +81,10 @@ struct WinogradFilter: Sendable {
     chunks = OutputChunks(kernel, channels: geometry.outputChannels)
     inputChannels = geometry.inputChannels
     outputChannels = geometry.outputChannels
-    let blocks =
+    blocks =
       request.inputs[0]?.blocks
       ?? ChannelBlocks(width: kernel.width, channels: inputChannels)
     inputSlots = blocks.slots
-    channels = blocks.channels(inputChannels)
-    key = "winograd\(tile) \(kernel.width)x\(kernel.vectors) \(blocks)"
   }
 
   var positions: Int { (tile + 2) * (tile + 2) }
@@ -99,22 +96,34 @@ struct WinogradFilter: Sendable {
   }
 
   var recipe: PackingRecipe {
-    PackingRecipe(key: key, byteCount: positions * positionFloats * 4) { source, target in
-      pack(source.assumingMemoryBound(to: Float.self), target.assumingMemoryBound(to: Float.self))
+    let key = PackingKey(
+      "winograd", [tile, chunks.width, chunks.vectors], layout: .blocked(blocks))
+    return PackingRecipe(
+      key: key, byteCount: positions * positionFloats * 4, rows: outputChannels
+    ) { rows, source, target in
+      pack(
+        rows, source.assumingMemoryBound(to: Float.self),
+        target.assumingMemoryBound(to: Float.self))
     }
   }
 
-  private func pack(_ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>) {
+  /// Writes the lanes of some output channels; those behind the last one with it, as zeros.
+  private func pack(
+    _ rows: Range<Int>, _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
+  ) {
+    let channels = blocks.channels(inputChannels)
+    let end = rows.upperBound == outputChannels ? chunks.groups * chunks.width : rows.upperBound
     withUnsafeTemporaryAllocation(of: Double.self, capacity: positions) { transformed in
       transformed.initialize(repeating: 0)
-      for output in 0..<chunks.groups * chunks.width {
+      for output in rows.lowerBound..<end {
         let chunk = output / (chunks.vectors * chunks.width)
         let lanes = chunks.groups(of: chunk).count * chunks.width
         let lane = output - chunk * chunks.vectors * chunks.width
         for slot in 0..<inputSlots {
           if let channel = channels[slot], output < outputChannels {
             leap_winograd_filter(
-              Int32(tile), source + (output * inputChannels + channel) * 9,
+              Int32(tile),
+              source + ((output - rows.lowerBound) * inputChannels + channel) * 9,
               transformed.baseAddress)
           } else {
             transformed.update(repeating: 0)

@@ -140,24 +140,22 @@ extension Constant {
   ///
   /// - Throws: `OperatorError` where weights and factors do not go together, and what reading the constant throws.
   func scaled(by factors: [Double], along scaling: ChannelScaling) throws -> Constant {
-    let make: @Sendable () throws -> Tensor = {
-      try Tensor(dataType: dataType, shape: shape, inPages: true) { bytes in
-        try self.read(into: bytes)
-        try scaling.apply(factors, to: bytes, of: dataType)
+    let make: @Sendable (Range<Int>, UnsafeMutableRawBufferPointer) throws -> Void = {
+      rows, bytes in
+      try self.read(rows: rows, into: bytes)
+      let first = rows.lowerBound * (self.shape.elementCount / max(1, self.rows))
+      try scaling.apply(factors, to: bytes, of: dataType, firstElement: first)
+    }
+    let scaled = Constant(dataType: dataType, shape: shape, source: .derivedRows(make))
+    if case .tensor = source { return Constant(try scaled.tensor()) }
+    if shape.elementCount <= ShapeInference.knownElementLimit {
+      return Constant(try scaled.tensor())
+    }
+    if case .derived(let whole) = source {
+      return Constant(dataType: dataType, shape: shape) {
+        try Constant(try whole()).scaled(by: factors, along: scaling).tensor()
       }
     }
-    if case .tensor = source { return Constant(try make()) }
-    if shape.elementCount <= ShapeInference.knownElementLimit { return Constant(try make()) }
-    return Constant(dataType: dataType, shape: shape, derived: make)
-  }
-
-  /// Copies the elements to memory of their size, from a file without a copy in between.
-  private func read(into bytes: UnsafeMutableRawBufferPointer) throws {
-    guard let base = bytes.baseAddress else { return }
-    if case .file(let file, let offset) = source {
-      try file.read(into: base, offset: offset, count: bytes.count)
-    } else {
-      try tensor().withUnsafeBytes { bytes.copyMemory(from: $0) }
-    }
+    return scaled
   }
 }

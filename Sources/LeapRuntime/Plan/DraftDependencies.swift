@@ -1,0 +1,44 @@
+// DraftDependencies: who makes and reads the values of a draft, worked out once for scheduling, placement and binding.
+
+import LeapTensors
+
+struct DraftDependencies: Sendable {
+  /// The step that makes a value; nil for what exists when the segment begins.
+  private(set) var producer: [Int?]
+  /// The steps that read a value, ascending.
+  private(set) var readers: [[Int]]
+  /// The values that a step reads when it runs, each once.
+  private(set) var reads: [[Int]]
+  /// The values that a step makes.
+  private(set) var writes: [[Int]]
+  /// The steps that make what a step reads.
+  private(set) var producersOf: [Set<Int>]
+  /// Bytes of a value that a step makes; 0 for others.
+  let byteCount: [Int]
+  /// The values that outlive the segment.
+  let lasting: Set<Int>
+
+  init(_ draft: Draft) {
+    producer = Array(repeating: nil, count: draft.values.count)
+    readers = Array(repeating: [], count: draft.values.count)
+    reads = []
+    writes = []
+    for (index, step) in draft.steps.enumerated() {
+      let outputs = step.outputs.compactMap { $0 }
+      for output in outputs { producer[output] = index }
+      var inputs: [Int] = []
+      for input in step.readValues where !inputs.contains(input) {
+        inputs.append(input)
+        readers[input].append(index)
+      }
+      reads.append(inputs)
+      writes.append(outputs)
+    }
+    let makers = producer
+    producersOf = reads.map { Set($0.compactMap { makers[$0] }) }
+    byteCount = draft.values.map { value in
+      if case .computed = value.kind { value.operand.byteCount } else { 0 }
+    }
+    lasting = Set(draft.results.compactMap { draft.plainValue[$0] })
+  }
+}
