@@ -96,7 +96,8 @@ package struct Constant: Sendable {
       try file.read(into: base, offset: offset + before, count: bytes.count)
     case .tensor, .derived:
       try tensor().withUnsafeBytes { source in
-        bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[before...].prefix(bytes.count)))
+        bytes.copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: source[before...].prefix(bytes.count)))
       }
     }
   }

@@ -199,9 +199,8 @@ package struct NonZero: HostOperator {
     return [output]
   }
 
-  package func outputBound(_ inputs: [Operand?]) -> Int? {
+  package func largestOutputs(_ inputs: [Operand?]) -> [Operand]? {
     guard let shape = inputs.first??.shape else { return nil }
-    let bytes = Shape.product([max(shape.rank, 1), shape.elementCount, 8])
-    return bytes == .max ? nil : bytes
+    return [Operand(.int64, [max(shape.rank, 1), shape.elementCount])]
   }
 }

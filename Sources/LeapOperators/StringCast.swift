@@ -27,7 +27,11 @@ struct StringCast: HostOperator {
     context.setOutput(0, type, context.shape(0))
   }
 
-  func outputBound(_ inputs: [Operand?]) -> Int? { nil }
+  func largestOutputs(_ inputs: [Operand?]) -> [Operand]? {
+    // How long texts are nobody knows.
+    guard type != .string, let shape = inputs.first??.shape else { return nil }
+    return [Operand(type, shape)]
+  }
 
   func run(_ inputs: [Tensor?]) throws -> [Tensor] {
     guard let input = inputs.first ?? nil else { throw OperatorError("input 0 is required") }

@@ -83,3 +83,9 @@ extension Shape: CustomStringConvertible {
     isEmpty ? "scalar" : dimensions.map(String.init).joined(separator: "x")
   }
 }
+
+/// A sum of sizes that stays at `Int.max` where it overflows.
+package func saturatingSum(_ a: Int, _ b: Int) -> Int {
+  let (sum, overflow) = a.addingReportingOverflow(b)
+  return overflow ? .max : sum
+}

@@ -21,8 +21,10 @@ import Testing
       return [try Tensor(zeros.map { Float($0) })]
     }
 
-    func outputBound(_ inputs: [Operand?]) -> Int? {
-      inputs[0].flatMap { $0.dataType == .float32 ? $0.shape.elementCount * 4 : nil }
+    func largestOutputs(_ inputs: [Operand?]) -> [Operand]? {
+      inputs[0].flatMap {
+        $0.dataType == .float32 ? [Operand(.float32, [$0.shape.elementCount])] : nil
+      }
     }
   }
 
@@ -55,10 +57,49 @@ import Testing
     #expect(try memory(.float64, continues: false).rest == .unbounded(nodes: ["Pick_picked"]))
   }
 
-  @Test func whatFollowsUnknownShapesIsUnbounded() throws {
-    #expect(try memory(.float32, continues: true).rest == .unbounded(nodes: ["Neg_z"]))
+  @Test func whatFollowsABoundIsBounded() throws {
+    // Picked elements, and their negatives.
+    #expect(try memory(.float32, continues: true).rest == .atMost(2 * 4 * 8 * 4))
     #expect(
       try memory(.float64, continues: true).rest == .unbounded(nodes: ["Pick_picked", "Neg_z"]))
+  }
+
+  @Test func noRunTakesMoreThanTheBound() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [.symbol("n"), 8])
+    let places = builder.node("NonZero", [x], output: "places")
+    let turned = builder.node("Transpose", [places], output: "turned")
+    let values = builder.node("GatherND", [x, turned], output: "values")
+    let roots = builder.node("Sqrt", [values], output: "roots")
+    let session = try SessionCore(
+      model: builder.model(outputs: [roots]), configuration: SessionConfiguration())
+    let predicted = try session.predictedMemory(inputs: ["x": (.float32, [40, 8])])
+    guard case .atMost(let bound) = predicted.rest else {
+      Issue.record("expected a bound, got \(predicted.rest)")
+      return
+    }
+    let exact = predicted.arena + predicted.scratch + predicted.results
+    for zeros in [0, 100, 320] {
+      let elements = (0..<320).map { $0 < zeros ? Float(0) : 4 }
+      let before = session.ledger.charged
+      let made = try session.run(["x": try Tensor(elements, shape: [40, 8])])
+      #expect(made["roots"]?.shape == [320 - zeros])
+      #expect(session.pool.idleByteCount + 4 * (320 - zeros) - before <= exact + bound)
+    }
+    // What is picked from 320 elements, and all that is made of it.
+    #expect(bound >= 320 * (2 * 8 + 2 * 8 + 4 + 4))
+  }
+
+  @Test func aShapeThatIsComputedFromWhatWasFoundIsUnbounded() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [6])
+    let places = builder.node("NonZero", [x], output: "places")
+    let line = builder.node("Reshape", [places, try builder.integers("-1", [-1])], output: "line")
+    let y = builder.node("Expand", [x, line], output: "y")
+    let session = try SessionCore(
+      model: builder.model(outputs: [y]), configuration: SessionConfiguration())
+    let predicted = try session.predictedMemory(inputs: ["x": (.float32, [6])])
+    #expect(predicted.rest == .unbounded(nodes: ["Expand_y"]))
   }
 
   @Test func aShapeFromAnInputIsUnbounded() throws {

@@ -74,11 +74,18 @@ package protocol HostOperator: Operator {
   /// Computes the outputs. Throws `OperatorError` for values that it cannot take.
   func run(_ inputs: [Tensor?]) throws -> [Tensor]
 
-  /// A bound on the bytes of all outputs, from the shapes of the inputs; nil where there is none.
-  func outputBound(_ inputs: [Operand?]) -> Int?
+  /// The outputs with the largest extents that they may have for inputs of these shapes; nil where there is no bound.
+  func largestOutputs(_ inputs: [Operand?]) -> [Operand]?
 }
 
 extension HostOperator {
+  /// A bound on the bytes of all outputs, from the shapes of the inputs; nil where there is none.
+  package func outputBound(_ inputs: [Operand?]) -> Int? {
+    guard let outputs = largestOutputs(inputs) else { return nil }
+    let bytes = outputs.reduce(0) { saturatingSum($0, $1.byteCount) }
+    return bytes == .max ? nil : bytes
+  }
+
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] { [] }
 }
 

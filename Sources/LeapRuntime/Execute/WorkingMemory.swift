@@ -71,9 +71,3 @@ package final class WorkingMemory: @unchecked Sendable {
     buffer = try TensorStorage(lasting: bytes)
   }
 }
-
-/// A sum that stays at `Int.max` where it overflows.
-func saturatingSum(_ a: Int, _ b: Int) -> Int {
-  let (sum, overflow) = a.addingReportingOverflow(b)
-  return overflow ? .max : sum
-}

@@ -39,6 +39,8 @@ struct DraftStep: Sendable {
   var node: Int?
   var role: Role
   var candidate: KernelCandidate
+  /// Whether other extents might have made another candidate the cheapest.
+  var hasAlternatives = false
   var request: KernelRequest
   /// Indices of draft values.
   var inputs: [Int?]
@@ -96,8 +98,10 @@ struct DraftBuilder {
     do {
       let inputs = try node.inputs.map { try $0.flatMap { try reading($0) } }
       let request = makeRequest(node, operation, inputs)
-      let candidate = try choose(node, operation, request, inputs)
+      let candidates = try candidates(node, operation, request)
+      let candidate = cheapest(candidates, inputs)
       try addStep(position, node, operation, request, candidate, inputs)
+      draft.steps[draft.steps.count - 1].hasAlternatives = candidates.count > 1
     } catch let error as OperatorError {
       throw ModelError.planning(
         program.description(at: position, types: state.types), reason: error.reason)
@@ -148,10 +152,10 @@ struct DraftBuilder {
     return request
   }
 
-  /// The candidate that costs least, the reorders it needs counted, among those that the options admit.
-  private func choose(
-    _ node: Node, _ operation: any Operator, _ request: KernelRequest, _ inputs: [Int?]
-  ) throws -> KernelCandidate {
+  /// The candidates that the options admit, never empty.
+  private func candidates(
+    _ node: Node, _ operation: any Operator, _ request: KernelRequest
+  ) throws -> [KernelCandidate] {
     let all = try operation.candidates(request)
     var candidates = all.filter { candidate in
       !options.forbidden.contains { PlanOptions.means($0, candidate.name) }
@@ -165,13 +169,18 @@ struct DraftBuilder {
     {
       candidates = candidates.filter { PlanOptions.means(general, $0.name) }
     }
-    guard let first = candidates.first else {
+    if candidates.isEmpty {
       let names = all.map(\.name).joined(separator: ", ")
       throw OperatorError(
         wanted.map { "it has no algorithm '\($0)'; it has \(names)" }
           ?? "every algorithm that it has is forbidden: \(names)")
     }
-    var best = first
+    return candidates
+  }
+
+  /// The candidate that costs least, the reorders it needs counted.
+  private func cheapest(_ candidates: [KernelCandidate], _ inputs: [Int?]) -> KernelCandidate {
+    var best = candidates[0]
     var bestCost = Double.infinity
     for candidate in candidates {
       let cost = candidate.cost.nanoseconds + reorderCost(candidate, inputs)
@@ -184,7 +193,9 @@ struct DraftBuilder {
   private func reorderCost(_ candidate: KernelCandidate, _ inputs: [Int?]) -> Double {
     var cost = 0.0
     for (value, requirement) in zip(inputs, candidate.inputs) {
-      guard let value, case .computed = draft.values[value].kind else { continue }
+      guard let value else { continue }
+      // Constants are packed once.
+      if case .constant = draft.values[value].kind { continue }
       let operand = draft.values[value].operand
       if !requirement.admits(operand) { cost += Double(operand.byteCount) / 6 }
     }

@@ -27,8 +27,7 @@ package struct Planner: Sendable {
   package func segment(from start: PlanningState) throws -> Segment {
     var state = start
     let selection = try state.select()
-    var builder = DraftBuilder(program: program, state: state, options: options)
-    let draft = try builder.build(selection, results: results(of: selection, state))
+    let draft = try draft(selection, state)
     let dependencies = DraftDependencies(draft)
     let schedule = Schedule(
       draft, dependencies, width: options.memoryPolicy == .lean ? 1 : options.width)
@@ -36,6 +35,14 @@ package struct Planner: Sendable {
     var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
     try binder.bindSteps()
     return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
+  }
+
+  /// A segment's steps with their candidates.
+  ///
+  /// - Throws: `ModelError.planning`.
+  func draft(_ selection: SegmentSelection, _ state: PlanningState) throws -> Draft {
+    var builder = DraftBuilder(program: program, state: state, options: options)
+    return try builder.build(selection, results: results(of: selection, state))
   }
 
   /// The values that must outlive a segment: outputs, and what hosts, later segments and their planning read.
@@ -250,37 +257,11 @@ struct SegmentBinder {
       selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
     let known = state.known.filter { id, _ in wanted.contains(id) && !state.isConstant(id) }
     var memory = memory
-    memory.rest = rest(selection, state)
+    memory.rest = RestEstimate.rest(after: selection, state, planner)
     return Segment(
       steps: steps, stageCount: schedule.stageCount, memory: memory, notes: notes, given: given,
       results: results, known: known,
       weights: weights, deadAfterStage: deadAfterStage(), selection: selection, next: next)
-  }
-
-  /// What the hosts of this segment make, and all that later segments take.
-  private func rest(_ selection: SegmentSelection, _ state: PlanningState) -> SegmentMemory.Rest {
-    let program = planner.program
-    var unbounded = state.remaining
-    var bound = 0
-    for position in selection.hostNodes {
-      let operands = program.graph.nodes[position].inputs.map { id -> Operand? in
-        guard let id, let type = state.types[id], let dataType = type.dataType,
-          let shape = type.fixedShape
-        else { return nil }
-        return Operand(dataType, shape)
-      }
-      let host = program.operators[position].hostOperator(for: operands.map { $0?.dataType })
-      if let bytes = host?.outputBound(operands) {
-        bound = saturatingSum(bound, bytes)
-      } else {
-        unbounded.append(position)
-      }
-    }
-    guard unbounded.isEmpty else {
-      let nodes = unbounded.sorted().map { program.graph.nodes[$0] }
-      return .unbounded(nodes: nodes.map { $0.origin.names.first ?? $0.name })
-    }
-    return bound > 0 ? .atMost(bound) : .none
   }
 
   private func deadAfterStage() -> [[Range<Int>]] {

@@ -1,0 +1,107 @@
+// RestEstimate: a bound on what a plan takes beyond a segment: what hosts make, and the segments that follow them.
+//
+// Operators whose output shapes follow from data say how large they may become. The rest of the plan is drafted with those
+// extents, and every value counted as if nothing shared memory: no run with smaller ones takes more.
+
+import LeapGraph
+import LeapKernels
+import LeapOperators
+import LeapTensors
+
+struct RestEstimate {
+  private let planner: Planner
+  private var bytes = 0
+  private var unbounded: [Int] = []
+
+  /// - Parameters:
+  ///   - selection: what a segment runs.
+  ///   - state: what is known, and left to be planned, when it is planned.
+  static func rest(
+    after selection: SegmentSelection, _ state: PlanningState, _ planner: Planner
+  ) -> SegmentMemory.Rest {
+    var estimate = RestEstimate(planner: planner)
+    estimate.follow(selection, state)
+    if estimate.unbounded.isEmpty { return estimate.bytes > 0 ? .atMost(estimate.bytes) : .none }
+    let nodes = estimate.unbounded.sorted().map { planner.program.graph.nodes[$0] }
+    return .unbounded(nodes: nodes.map { $0.origin.names.first ?? $0.name })
+  }
+
+  private init(planner: Planner) { self.planner = planner }
+
+  private mutating func follow(_ selection: SegmentSelection, _ state: PlanningState) {
+    var (selection, state) = (selection, state)
+    while true {
+      for position in selection.hostNodes { addHost(position, &state) }
+      if state.remaining.isEmpty { return }
+      guard let next = following(selection, &state) else {
+        unbounded += state.remaining
+        return
+      }
+      selection = next
+    }
+  }
+
+  /// Adds what a host makes, and gives its outputs the types of their largest extents.
+  private mutating func addHost(_ position: Int, _ state: inout PlanningState) {
+    let node = planner.program.graph.nodes[position]
+    let operands = node.inputs.map { id -> Operand? in
+      guard let id, let type = state.types[id], let dataType = type.dataType,
+        let shape = type.fixedShape
+      else { return nil }
+      return Operand(dataType, shape)
+    }
+    let host = planner.program.operators[position].hostOperator(for: operands.map { $0?.dataType })
+    guard let host, let bound = host.outputBound(operands),
+      let outputs = host.largestOutputs(operands)
+    else {
+      unbounded.append(position)
+      return
+    }
+    bytes = saturatingSum(bytes, bound)
+    for (id, operand) in zip(node.outputs, outputs) {
+      guard let id else { continue }
+      state.types[id] = .tensor(operand.dataType, shape: operand.shape.map(Dimension.fixed))
+      state.available.insert(id)
+    }
+  }
+
+  /// Plans the segment that follows, and adds its values; nil where nothing more can be planned without running.
+  private mutating func following(
+    _ selection: SegmentSelection, _ state: inout PlanningState
+  ) -> SegmentSelection? {
+    // Elements that only running tells would decide the shapes.
+    guard selection.observed.isEmpty else { return nil }
+    var next = state
+    for position in selection.kernelNodes {
+      next.available.formUnion(planner.program.graph.nodes[position].outputs.compactMap { $0 })
+    }
+    // Extents that do not go together at their largest may do so when running tells them: then there is no bound.
+    guard let following = try? next.select(),
+      let draft = try? planner.draft(following, next), let taken = try? memory(of: draft)
+    else { return nil }
+    unbounded += taken.growing
+    bytes = saturatingSum(bytes, taken.bytes)
+    state = next
+    return following
+  }
+
+  /// Bytes of all values, weights and scratch, and the nodes whose scratch another choice of algorithm might enlarge.
+  private func memory(of draft: Draft) throws -> (bytes: Int, growing: [Int]) {
+    var bytes = 0
+    for value in draft.values {
+      if case .given = value.kind { continue }
+      bytes = saturatingSum(bytes, try TensorStorage.aligned(value.operand.byteCount))
+    }
+    for recipe in draft.recipes { bytes = saturatingSum(bytes, recipe.byteCount) }
+    var growing: [Int] = []
+    for step in draft.steps {
+      let kernel = try step.candidate.bind(step.request)
+      let own = saturatingSum(kernel.scratchPerWorker, kernel.blasPerWorker)
+      let (all, overflow) = own.multipliedReportingOverflow(by: planner.options.width)
+      let scratch = saturatingSum(overflow ? .max : all, kernel.sharedScratch)
+      if scratch > 0, step.hasAlternatives, let node = step.node { growing.append(node) }
+      bytes = saturatingSum(bytes, scratch)
+    }
+    return (bytes, growing)
+  }
+}
