@@ -74,12 +74,13 @@ struct DraftBuilder {
   /// Draft values in other layouts, by the plain or first one and the layout.
   private var reordered: [Int: [(Layout, Int)]] = [:]
   /// The draft value that a value of the graph was computed into, whatever its layout.
-  private var current: [ValueID: Int] = [:]
+  private var current: ValueTable<Int>
 
   init(program: Program, state: PlanningState, options: PlanOptions) {
     self.program = program
     self.state = state
     self.options = options
+    current = ValueTable(count: program.graph.values.count)
   }
 
   /// - Throws: `ModelError.planning` where a node has no fitting kernel.

@@ -255,7 +255,8 @@ struct SegmentBinder {
     }
     let wanted = Set(planner.outputs).union(
       selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
-    let known = state.known.filter { id, _ in wanted.contains(id) && !state.isConstant(id) }
+    var known: [ValueID: Tensor] = [:]
+    for id in wanted where !state.isConstant(id) { known[id] = state.known[id] }
     var memory = memory
     memory.rest = RestEstimate.rest(after: selection, state, planner)
     return Segment(

@@ -13,9 +13,9 @@ import LeapTensors
 package struct PlanningState: Sendable {
   let program: Program
   /// Types with all extents known.
-  var types: [ValueID: ValueType] = [:]
+  var types: ValueTable<ValueType>
   /// Elements that are known.
-  var known: [ValueID: Tensor]
+  var known: ValueTable<Tensor>
   /// Values that exist when the segment begins: inputs, and what earlier segments left.
   var available: Set<ValueID>
   /// Positions of the nodes still to be planned, ascending.
@@ -24,20 +24,19 @@ package struct PlanningState: Sendable {
   /// - Parameter inputs: the shape of every input that the caller gives. Constants serve for the others.
   package init(program: Program, inputs: [ValueID: (DataType, Shape)]) {
     self.program = program
-    known = program.knownConstants.filter { inputs[$0.key] == nil }
+    types = program.constantTypes
+    known = program.knownConstants
     available = Set(inputs.keys)
     remaining = Array(program.graph.nodes.indices)
     for (id, input) in inputs {
+      known[id] = nil
       types[id] = .tensor(input.0, shape: input.1.map(Dimension.fixed))
-    }
-    for (id, constant) in program.graph.constants where inputs[id] == nil {
-      types[id] = .tensor(constant.dataType, shape: constant.shape.map(Dimension.fixed))
     }
   }
 
   /// Whether a value is a constant of the graph that the caller did not replace.
   func isConstant(_ value: ValueID) -> Bool {
-    program.graph.constants[value] != nil && !available.contains(value)
+    program.constantTypes[value] != nil && !available.contains(value)
   }
 
   /// Adds what a segment's run found out: tensors that it left behind.

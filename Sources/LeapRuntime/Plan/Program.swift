@@ -11,7 +11,9 @@ package final class Program: Sendable {
   /// The operators of the nodes, in the graph's order.
   package let operators: [any Operator]
   /// Constants whose elements are known while planning: small ones, and those that decide shapes.
-  let knownConstants: [ValueID: Tensor]
+  let knownConstants: ValueTable<Tensor>
+  /// The types of all constants.
+  let constantTypes: ValueTable<ValueType>
   /// For each value, the positions of the nodes that read it.
   let connections: Connections
 
@@ -30,20 +32,25 @@ package final class Program: Sendable {
       }
     }
     let overridable = Set(graph.inputs)
-    var known: [ValueID: Tensor] = [:]
+    var known = ValueTable<Tensor>(count: graph.values.count)
+    var types = ValueTable<ValueType>(count: graph.values.count)
+    for (id, constant) in graph.constants {
+      types[id] = .tensor(constant.dataType, shape: constant.shape.map(Dimension.fixed))
+    }
     for (id, constant) in graph.constants where !overridable.contains(id) {
       if needed.contains(id) || constant.shape.elementCount <= Program.foldedElementLimit {
         known[id] = try constant.tensor()
       }
     }
     knownConstants = known
+    constantTypes = types
   }
 
   /// The largest value, in elements, that planning computes itself when all it depends on is known.
   static let foldedElementLimit = 4096
 
   /// A node for an error message, with the shapes that a plan knows.
-  func description(at position: Int, types: [ValueID: ValueType]) -> NodeDescription {
+  func description(at position: Int, types: ValueTable<ValueType>) -> NodeDescription {
     let node = graph.nodes[position]
     var description = node.description(in: graph)
     description.inputs = node.inputs.map { id in

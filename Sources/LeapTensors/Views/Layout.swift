@@ -170,15 +170,20 @@ extension Operand {
 extension ChannelBlocks {
   /// The blocks of tensors side by side, each of so many channels.
   package static func joined(_ parts: [(blocks: ChannelBlocks, channels: Int)]) -> ChannelBlocks {
+    let width = parts.first?.blocks.width ?? 1
+    let isPacked = parts.enumerated().allSatisfy { index, part in
+      part.blocks.map == .identity
+        && (part.channels == part.blocks.slots || index == parts.count - 1)
+    }
+    if isPacked {
+      return ChannelBlocks(width: width, slots: parts.reduce(0) { $0 + $1.blocks.slots })
+    }
     var slots: [Int] = []
     var total = 0
     for part in parts {
       slots += part.blocks.channelSlots(part.channels).map { $0 + total }
       total += part.blocks.slots
     }
-    let width = parts.first?.blocks.width ?? 1
-    let isIdentity = slots.enumerated().allSatisfy { $0.offset == $0.element }
-    return ChannelBlocks(
-      width: width, slots: total, map: isIdentity ? .identity : .slots(slots))
+    return ChannelBlocks(width: width, slots: total, map: .slots(slots))
   }
 }
