@@ -13,6 +13,8 @@ package struct ConvTranspose: EpilogueOperator {
   private let outputShape: [Int]?
   private let hasBias: Bool
 
+  package var packedInputs: [Int] { [1] }
+
   package init(_ node: NodeReader) throws {
     try node.requireInputs(2...3)
     attributes = try SpatialAttributes(node)

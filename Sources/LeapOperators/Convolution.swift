@@ -15,6 +15,8 @@ package struct Conv: EpilogueOperator {
   private let groups: Int
   private let hasBias: Bool
 
+  package var packedInputs: [Int] { [1] }
+
   package init(_ node: NodeReader) throws {
     try node.requireInputs(2...3)
     attributes = try SpatialAttributes(node)

@@ -41,6 +41,18 @@ import Testing
     #expect(PassHarness.operators(graph) == "ConstantOfShape Expand")
   }
 
+  @Test(arguments: [false, true]) func filtersMadeOfNothingAreFolded(withinBudget: Bool) throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 512, 3, 3])
+    let extents = try builder.integers("shape", [160, 512, 1, 1])
+    let filters = builder.node("ConstantOfShape", [extents], output: "filters")
+    let y = builder.node("Conv", [x, filters], output: "y")
+    let graph = try PassHarness.optimized(
+      builder.model(outputs: [y]), [ConstantFolding.self],
+      foldingBudget: withinBudget ? 1 << 20 : 160 * 512 * 4 - 1)
+    #expect(PassHarness.operators(graph) == (withinBudget ? "Conv" : "ConstantOfShape Conv"))
+  }
+
   @Test func smallResultsMayGrow() throws {
     var builder = ModelBuilder()
     let extents = try builder.integers("shape", [16, 8])

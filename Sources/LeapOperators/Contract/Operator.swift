@@ -40,6 +40,10 @@ package protocol Operator: Sendable {
   /// starts. A node whose such input is computed from data waits for it in a later segment of the plan.
   var valueInputs: [Int] { get }
 
+  /// The inputs that kernels pack where they are constants: filters. A model that computes them from nothing but constants
+  /// has them folded, however large they are.
+  var packedInputs: [Int] { get }
+
   /// False where the same inputs may give other outputs, so that the node is never folded or merged.
   var isDeterministic: Bool { get }
 
@@ -61,6 +65,7 @@ package protocol Operator: Sendable {
 
 extension Operator {
   package var valueInputs: [Int] { [] }
+  package var packedInputs: [Int] { [] }
   package var isDeterministic: Bool { true }
   package var viewInput: Int? { nil }
   package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {

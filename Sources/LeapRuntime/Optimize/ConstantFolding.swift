@@ -1,8 +1,8 @@
 // ConstantFolding: computes once, before any run, what depends on constants alone.
 //
 // 1. Hostile models stay harmless: what is made counts against a budget and is sized before it is allocated.
-// 2. A session gets no larger: results much larger than what they are made from are left to the run, and large
-//    results are made when a kernel asks for them.
+// 2. A session gets no larger: results much larger than what they are made from are left to the run, unless they are
+//    filters, which a kernel packs; and large results are made when a kernel asks for them.
 // 3. What fails is left alone: the run says what is wrong, if it ever gets there.
 
 import LeapGraph
@@ -25,6 +25,7 @@ package struct ConstantFolding: Pass {
 
   package func run(_ context: inout PassContext) throws {
     let overridable = Set(context.graph.inputs)
+    let filters = filters(in: context)
     var folded: Set<NodeID> = []
     for (position, node) in context.graph.nodes.enumerated() {
       guard let operation = context.operators[position], operation.isDeterministic,
@@ -32,7 +33,9 @@ package struct ConstantFolding: Pass {
         node.inputs.allSatisfy({ id in
           id.map { context.graph.constants[$0] != nil && !overridable.contains($0) } ?? true
         }),
-        let results = try results(of: node, operation, &context)
+        let results = try results(
+          of: node, operation, growthIsLimited: !node.outputs.contains { filters.contains($0) },
+          &context)
       else { continue }
       for (output, constant) in zip(node.outputs, results) {
         guard let output else { continue }
@@ -46,9 +49,20 @@ package struct ConstantFolding: Pass {
     context.graph.removeNodes { folded.contains($0.id) }
   }
 
+  /// The values that nodes read as filters.
+  private func filters(in context: PassContext) -> Set<ValueID?> {
+    var filters: Set<ValueID?> = []
+    for (position, node) in context.graph.nodes.enumerated() {
+      for index in context.operators[position]?.packedInputs ?? [] where index < node.inputs.count {
+        if let input = node.inputs[index] { filters.insert(input) }
+      }
+    }
+    return filters
+  }
+
   /// The constants that stand for a node's outputs; nil where it is to stay.
   private func results(
-    of node: Node, _ operation: any Operator, _ context: inout PassContext
+    of node: Node, _ operation: any Operator, growthIsLimited: Bool, _ context: inout PassContext
   ) throws -> [Constant]? {
     if let carried = carriedConstant(node, operation) { return [carried] }
     let inputs = node.inputs.map { $0.flatMap { context.graph.constants[$0] } }
@@ -60,9 +74,10 @@ package struct ConstantFolding: Pass {
     // Reading the inputs takes memory too.
     guard inputBytes <= context.foldingBudget else { return nil }
     let growth = inputBytes.multipliedReportingOverflow(by: ConstantFolding.largestGrowth)
-    let limit = min(
-      context.foldingBudget,
-      max(ConstantFolding.smallResult, growth.overflow ? .max : growth.partialValue))
+    let largest =
+      growthIsLimited && !growth.overflow
+      ? max(ConstantFolding.smallResult, growth.partialValue) : .max
+    let limit = min(context.foldingBudget, largest)
     guard
       let tensors = try evaluate(node, operation, inputs, limit), tensors.allSatisfy(isOfBytes)
     else { return nil }
