@@ -1,4 +1,4 @@
-// Windows over blocked images: depthwise convolutions, maxima, averages.
+// Windows over blocked images: maxima, averages.
 //
 // 1. An output vector is the same sequence of operations whichever rows are asked for and wherever it lies in one: the
 //    taps that lie on the image, in order.
@@ -70,30 +70,12 @@ static ptrdiff_t counted(const leap_blocked_windows *w, int axis, ptrdiff_t posi
     }                                                                                         \
   }
 
-#define TERM_portable(ALL, X, TAP) LEAP_SEPARATE(X, *(const V *)(filter + TAP), ALL)
-#define TERM_avx2(ALL, X, TAP) LEAP_FUSED(X, *(const V *)(filter + TAP), ALL)
-#define TERM_avx512 TERM_avx2
-#define TERM_neon TERM_avx2
-#define EPILOGUE(Y, AT)                                   \
-  if (bias) Y += *(const V *)bias;                        \
-  if (residual) Y += *(const V *)(residual + AT);         \
-  Y = Y < low ? low : Y;                                  \
-  Y = Y > high ? high : Y;
 #define LARGER(ALL, X, TAP) ((((X) > (ALL)) | ((X) != (X))) ? (X) : (ALL))
 #define SUM(ALL, X, TAP) ((ALL) + (X))
 #define KEEP(Y, AT)
 #define DIVIDE(Y, AT) Y /= (V)((float)(counted(w, 0, row) * counted(w, 1, (AT) / LANES % w->output[1])));
 
 #define INSTANCE(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                              \
-  TARGET static void depthwise_##ISA(const leap_blocked_windows *w, const float *image,             \
-                                     const float *filter, const float *bias, const float *residual, \
-                                     float lowest, float highest, ptrdiff_t first, ptrdiff_t rows,  \
-                                     float *output) {                                               \
-    typedef VECTOR V;                                                                               \
-    enum { LANES = W };                                                                             \
-    const V low = (V)(lowest), high = (V)(highest);                                                 \
-    ROWS((V)(0), TERM_##ISA, EPILOGUE)                                                                              \
-  }                                                                                                 \
   TARGET static void max_##ISA(const leap_blocked_windows *w, const float *image, ptrdiff_t first,  \
                                ptrdiff_t rows, float *output) {                                     \
     typedef VECTOR V;                                                                               \
@@ -137,12 +119,6 @@ static ptrdiff_t counted(const leap_blocked_windows *w, int axis, ptrdiff_t posi
   }
 
 LEAP_FOR_EACH_ISA(INSTANCE)
-
-void leap_blocked_depthwise(leap_isa isa, const leap_blocked_windows *w, const float *image,
-                            const float *filter, const float *bias, const float *residual,
-                            float low, float high, ptrdiff_t first, ptrdiff_t rows, float *output) {
-  LEAP_CALL(isa, depthwise, w, image, filter, bias, residual, low, high, first, rows, output)
-}
 
 void leap_blocked_max(leap_isa isa, const leap_blocked_windows *w, const float *image, ptrdiff_t first,
                       ptrdiff_t rows, float *output) {

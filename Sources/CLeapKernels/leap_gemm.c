@@ -136,14 +136,15 @@ leap_panel_kernel leap_panel_kernel_for(leap_isa isa, leap_gemm_type type) {
 #define PACK(T)                                                                              \
   for (ptrdiff_t row = 0; row < rows; row++) {                                               \
     const T *from = (const T *)source + row * row_stride;                                    \
-    T *to = (T *)destination + row * columns;                                                \
+    T *to = (T *)destination + row * to_stride;                                              \
     ptrdiff_t c = 0;                                                                         \
     for (; c < used; c++) to[c] = from[c * column_stride];                                   \
     for (; c < columns; c++) to[c] = 0;                                                      \
   }
 
-static void pack(int width, ptrdiff_t rows, ptrdiff_t used, ptrdiff_t columns, const void *source,
-                 ptrdiff_t row_stride, ptrdiff_t column_stride, void *destination) {
+void leap_pack_lanes(int width, ptrdiff_t rows, ptrdiff_t used, ptrdiff_t columns, const void *source,
+                     ptrdiff_t row_stride, ptrdiff_t column_stride, void *destination,
+                     ptrdiff_t to_stride) {
   if (width == 4) {
     PACK(uint32_t)
   } else {
@@ -153,10 +154,11 @@ static void pack(int width, ptrdiff_t rows, ptrdiff_t used, ptrdiff_t columns, c
 
 void leap_pack_panel(int width, ptrdiff_t k, ptrdiff_t used, ptrdiff_t columns, const void *b,
                      ptrdiff_t k_stride, ptrdiff_t column_stride, void *panel) {
-  pack(width, k, used, columns, b, k_stride, column_stride, panel);
+  leap_pack_lanes(width, k, used, columns, b, k_stride, column_stride, panel, columns);
 }
 
 void leap_pack_rows(int width, ptrdiff_t rows, ptrdiff_t columns, const void *source,
                     ptrdiff_t row_stride, ptrdiff_t column_stride, void *destination) {
-  pack(width, rows, columns, columns, source, row_stride, column_stride, destination);
+  leap_pack_lanes(width, rows, columns, columns, source, row_stride, column_stride, destination,
+                  columns);
 }

@@ -30,6 +30,8 @@ package struct Gemm: EpilogueOperator {
 
   package var epilogueCapabilities: EpilogueCapabilities { .all }
 
+  package var packedInputs: [Int] { [1] }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0, among: MatrixProducts.types)
     for index in 1...(hasC ? 2 : 1) { _ = try context.dataType(index, among: [type]) }
@@ -65,12 +67,15 @@ package struct Gemm: EpilogueOperator {
     let depth = a.shape[transposesA ? 0 : 1]
     let (rows, columns) = (y.shape[0], y.shape[1])
     return [
-      productCandidate(request, output: .innerContiguous(from: 1), depth: depth) { bound in
-        let product = MatrixProduct(
+      productCandidate(
+        request, output: .innerContiguous(from: 1), depth: depth, isTransposed: transposesB
+      ) { bound in
+        var product = MatrixProduct(
           a.dataType, rows: rows, columns: columns, depth: depth,
           aStrides: transposesA ? (1, rows) : (depth, 1),
           bStrides: transposesB ? (1, depth) : (columns, 1),
           outputRowStride: bound.outputs[0]!.imageStride)
+        product.isPacked = MatrixProduct.packs(bound)
         var epilogue = try EpilogueProgram(
           bound, dataType: a.dataType, channels: columns, axis: .columns)
         if hasC, beta != 0, let c = bound.inputs[2] {
@@ -93,6 +98,8 @@ package struct MatMul: EpilogueOperator {
   package init(_ node: NodeReader) throws { try node.requireInputs(2...2) }
 
   package var epilogueCapabilities: EpilogueCapabilities { .all }
+
+  package var packedInputs: [Int] { [1] }
 
   /// The last axis, unless the right operand is a vector: then the result has no columns.
   package func epilogueAxis(ranks: [Int?]) -> Int? {
@@ -134,6 +141,7 @@ package struct MatMul: EpilogueOperator {
         var product = MatrixProduct(
           a.dataType, rows: rows, columns: columns, depth: depth, aStrides: (depth, 1),
           bStrides: (columns, 1), outputRowStride: columns)
+        product.isPacked = MatrixProduct.packs(bound)
         product.batch = batch.dimensions
         product.aBatchStrides = batchStrides(left, rank: batch.rank)
         product.bBatchStrides = batchStrides(right, rank: batch.rank)
@@ -154,7 +162,7 @@ package struct MatMul: EpilogueOperator {
 
 /// The candidate of a matrix product on row-major operands.
 private func productCandidate(
-  _ request: KernelRequest, output: LayoutRequirement, depth: Int,
+  _ request: KernelRequest, output: LayoutRequirement, depth: Int, isTransposed: Bool = false,
   bind: @escaping @Sendable (KernelRequest) throws -> Kernel
 ) -> KernelCandidate {
   let results = Double(request.outputs[0]!.shape.elementCount)
@@ -162,9 +170,18 @@ private func productCandidate(
   var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
   let residuals = request.epilogue.residualInputs
   for input in residuals { inputs[input] = output }
+  var packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [:]
+  if MatrixProduct.packs(request), let b = request.inputs[1] {
+    packing[1] = { settled in
+      try MatrixProduct.recipe(
+        b.dataType, depth: depth, columns: b.shape[isTransposed ? 0 : 1],
+        isTransposed: isTransposed, instructionSet: settled.instructionSet)
+    }
+  }
   return KernelCandidate(
     name: "panel", inputs: inputs, outputs: [output],
     inPlace: residuals.map { InPlacePair(input: $0, output: 0) }, epilogue: .all,
+    packing: packing,
     cost: Cost(
       operations: 2 * results * Double(depth), bytes: bytes, operationsPerNanosecond: 30),
     bind: bind)

@@ -94,6 +94,26 @@ import Testing
     }
   }
 
+  @Test(arguments: InstructionSet.available, [DataType.float32, .float64, .int32])
+  func packingChangesNoBit(set: InstructionSet, type: DataType) throws {
+    var noise = Noise(7)
+    func check(_ node: OperatorCase, _ a: Shape, _ b: Shape) throws {
+      let inputs = [try noise.tensor(type, a), try noise.tensor(type, b)]
+      let results = try [[], [1]].map { constants in
+        try CandidateHarness(
+          node: node, inputs: inputs, constants: Set(constants), instructionSet: set
+        ).run().map { $0.tensor.withUnsafeBytes { Array($0) } }
+      }
+      #expect(results[0] == results[1], "\(node.type) \(node.attributes) of \(a) and \(b)")
+    }
+    for (a, b, _) in MatrixProductsTests.shapes { try check(OperatorCase("MatMul"), a, b) }
+    for (k, n) in [(5, 3), (70, 19), (40, 65), (4100, 33)] {
+      try check(OperatorCase("Gemm"), [3, k], [k, n])
+      try check(OperatorCase("Gemm", ["transB": .int(1)]), [3, k], [n, k])
+      try check(OperatorCase("Gemm", ["transA": .int(1), "transB": .int(1)]), [k, 7], [n, k])
+    }
+  }
+
   @Test func aRowDoesNotDependOnTheOthers() throws {
     var noise = Noise(5)
     let (rows, depth) = (5, 5000)

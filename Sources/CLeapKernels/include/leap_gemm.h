@@ -35,3 +35,8 @@ void leap_pack_panel(int width, ptrdiff_t k, ptrdiff_t used, ptrdiff_t columns, 
 /// Copies a matrix to rows of consecutive elements.
 void leap_pack_rows(int width, ptrdiff_t rows, ptrdiff_t columns, const void *source,
                     ptrdiff_t row_stride, ptrdiff_t column_stride, void *destination);
+
+/// Copies `used` columns of some rows, and zeros in the columns after them, to rows `to_stride` elements apart.
+void leap_pack_lanes(int width, ptrdiff_t rows, ptrdiff_t used, ptrdiff_t columns, const void *source,
+                     ptrdiff_t row_stride, ptrdiff_t column_stride, void *destination,
+                     ptrdiff_t to_stride);

@@ -37,11 +37,10 @@ package enum ElementwiseKernels {
       }
       return try mixedPower(left, right, output: output)
     }
-    return Kernel(phases: [
-      try binaryPhase(function, left, right, output) {
-        ($0.input(0), $0.input(1))
-      }
-    ])
+    let (phase, scratch) = try binaryPhase(function, left, right, output) {
+      ($0.input(0), $0.input(1))
+    }
+    return Kernel(phases: [phase], scratchPerWorker: scratch)
   }
 
   /// y = f(f(x0, x1), x2) and so on, with broadcasting; with `scale`, times that in the end.
@@ -51,12 +50,14 @@ package enum ElementwiseKernels {
     guard let first = inputs.first else { throw OperatorError("expected at least one input") }
     if inputs.count == 1 { return try copy(first, output: output) }
     var phases: [Phase] = []
+    var scratch = 0
     for index in inputs.indices.dropFirst() {
       let left = index == 1 ? first : output
-      phases.append(
-        try binaryPhase(function, left, inputs[index], output) {
-          (index == 1 ? $0.input(0) : UnsafeRawPointer($0.output(0)), $0.input(index))
-        })
+      let (phase, own) = try binaryPhase(function, left, inputs[index], output) {
+        (index == 1 ? $0.input(0) : UnsafeRawPointer($0.output(0)), $0.input(index))
+      }
+      phases.append(phase)
+      scratch = max(scratch, own)
     }
     if let scale {
       let type = output.dataType.rawValue
@@ -73,13 +74,14 @@ package enum ElementwiseKernels {
           }
         })
     }
-    return Kernel(phases: phases)
+    return Kernel(phases: phases, scratchPerWorker: scratch)
   }
 
+  /// The phase, and the scratch that each of its workers needs.
   private static func binaryPhase(
     _ function: BinaryFunction, _ left: Operand, _ right: Operand, _ output: Operand,
     operands: @escaping @Sendable (Invocation) -> (UnsafeRawPointer, UnsafeRawPointer)
-  ) throws -> Phase {
+  ) throws -> (Phase, scratch: Int) {
     let type = left.dataType.rawValue
     guard right.dataType == left.dataType else {
       throw OperatorError(
@@ -89,7 +91,10 @@ package enum ElementwiseKernels {
       leap_binary_run(type, function.raw, nil, 1, nil, 1, nil, 1, 0),
       "\(function) of \(left.dataType)")
     let loop = StridedLoop(output.shape, [output, left, right])
-    return Phase(blockCount: loop.blockCount) { invocation, block in
+    if let repetition = loop.repetition {
+      return repeatedPhase(function, repetition, left, output, operands)
+    }
+    let phase = Phase(blockCount: loop.blockCount) { invocation, block in
       let (a, b) = operands(invocation)
       let y = invocation.output(0)
       try loop.forEachRun(of: block) { offsets, count in
@@ -100,6 +105,45 @@ package enum ElementwiseKernels {
           "\(function)")
       }
     }
+    return (phase, 0)
+  }
+
+  /// Rows of few elements, of which one operand has the same for all: it is repeated in scratch, so that the loops are long.
+  private static func repeatedPhase(
+    _ function: BinaryFunction, _ repetition: StridedLoop.Repetition, _ left: Operand,
+    _ output: Operand,
+    _ operands: @escaping @Sendable (Invocation) -> (UnsafeRawPointer, UnsafeRawPointer)
+  ) -> (Phase, scratch: Int) {
+    let type = left.dataType.rawValue
+    let (width, resultWidth) = (left.dataType.byteWidth, output.dataType.byteWidth)
+    let (columns, copies) = (repetition.columns, repetition.copies)
+    let phase = Phase(blockCount: repetition.blockCount) { invocation, block in
+      var (a, b) = operands(invocation)
+      let (offsets, rows) = repetition.place(of: block)
+      a += offsets[1]
+      b += offsets[2]
+      let row = repetition.operand == 1 ? a : b
+      for copy in 0..<min(copies, rows) {
+        _ = leap_copy_run(
+          width, row, 1, invocation.scratch + copy * columns * width, 1, columns)
+      }
+      if repetition.operand == 1 {
+        a = UnsafeRawPointer(invocation.scratch)
+      } else {
+        b = UnsafeRawPointer(invocation.scratch)
+      }
+      for first in stride(from: 0, to: rows, by: copies) {
+        let count = min(copies, rows - first) * columns
+        let before = first * columns
+        try check(
+          leap_binary_run(
+            type, function.raw, repetition.operand == 1 ? a : a + before * width, 1,
+            repetition.operand == 2 ? b : b + before * width, 1,
+            invocation.output(0) + offsets[0] + before * resultWidth, 1, count),
+          "\(function)")
+      }
+    }
+    return (phase, copies * columns * width)
   }
 
   private static func mixedPower(

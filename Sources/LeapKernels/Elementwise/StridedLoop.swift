@@ -23,6 +23,7 @@ package struct StridedLoop: Sendable {
   private let piecesPerRun: Int
   private let units: Int
   private let unitsPerBlock: Int
+  private let operandCount: Int
 
   /// - Parameters:
   ///   - shape: the output's extents.
@@ -53,6 +54,7 @@ package struct StridedLoop: Sendable {
     piecesPerRun = run == 0 ? 0 : (run - 1) / piece + 1
     units = shape.contains(0) ? 0 : Shape.product((extents + [piecesPerRun])[...])
     unitsPerBlock = Swift.max(1, StridedLoop.grain / piece)
+    operandCount = operands.count
   }
 
   /// Each operand's stride along each axis of the output, counted in elements; 0 where it is broadcast.
@@ -89,6 +91,56 @@ package struct StridedLoop: Sendable {
       }
       try body(offsets, Swift.min(piece, run - start))
     }
+  }
+}
+
+extension StridedLoop {
+  /// Rows of few elements, of which one operand has the same for all: channels that lie side by side for each pixel, and a
+  /// number for each channel.
+  struct Repetition: Sendable {
+    /// The operand that has one row.
+    let operand: Int
+    let columns: Int
+    fileprivate let rows: Int
+    fileprivate let rowsPerBlock: Int
+    fileprivate let outer: [(extent: Int, strides: SIMD4<Int>)]
+    fileprivate let rowStrides: SIMD4<Int>
+
+    fileprivate var blocksPerOuter: Int { (rows - 1) / rowsPerBlock + 1 }
+    var blockCount: Int { outer.reduce(blocksPerOuter) { $0 &* $1.extent } }
+    /// How many copies of the row make a run that is worth a call.
+    var copies: Int { Swift.min(rows, Swift.max(1, 1024 / columns)) }
+
+    /// The byte offset of each operand's first element of a block, and the block's rows.
+    func place(of block: Int) -> (offsets: SIMD4<Int>, rows: Int) {
+      let (place, part) = block.quotientAndRemainder(dividingBy: blocksPerOuter)
+      let first = part * rowsPerBlock
+      var offsets = rowStrides &* first
+      var rest = place
+      for axis in outer.reversed() {
+        offsets = offsets &+ axis.strides &* (rest % axis.extent)
+        rest /= axis.extent
+      }
+      return (offsets, Swift.min(rowsPerBlock, rows - first))
+    }
+  }
+
+  /// Rows up to this long are worth repeating.
+  private static let shortRow = 64
+
+  /// The repetition, where the loop is one: all operands but one, and the output, operand 0, follow each other without gaps.
+  var repetition: Repetition? {
+    guard units > 0, run > 0, run <= StridedLoop.shortRow, let rows = extents.last,
+      let step = strides.last, (0..<operandCount).allSatisfy({ runStrides[$0] == 1 })
+    else { return nil }
+    let still = (0..<operandCount).filter { step[$0] == 0 }
+    guard still.count == 1, still[0] > 0,
+      (0..<operandCount).allSatisfy({ $0 == still[0] || step[$0] == run * widths[$0] })
+    else { return nil }
+    return Repetition(
+      operand: still[0], columns: run, rows: rows,
+      rowsPerBlock: Swift.max(1, StridedLoop.grain / run),
+      outer: Array(zip(extents, strides).map { ($0, $1) }.dropLast()), rowStrides: step)
   }
 }
 

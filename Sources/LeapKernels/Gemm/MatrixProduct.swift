@@ -21,6 +21,8 @@ package struct MatrixProduct: Sendable {
   package var bBatchStrides: [Int] = []
   /// Elements from one row of the output to the next. With a batch, matrices follow each other without gaps.
   package var outputRowStride: Int
+  /// Whether B is the packed copy that `recipe` makes.
+  package var isPacked = false
 
   package init(
     _ dataType: DataType, rows: Int, columns: Int, depth: Int, aStrides: (row: Int, column: Int),
@@ -38,7 +40,7 @@ package struct MatrixProduct: Sendable {
   static let depthChunk = 4096
   static let rowChunk = 192
 
-  private static func cType(_ type: DataType) throws -> leap_gemm_type {
+  static func cType(_ type: DataType) throws -> leap_gemm_type {
     switch type {
     case .float32: return LEAP_GEMM_F32
     case .float64: return LEAP_GEMM_F64
@@ -66,7 +68,8 @@ package struct MatrixProduct: Sendable {
     let group = max(1, min(panels, Int(1e6 / max(1, panelWork))))
     let groups = (panels + group - 1) / group
     let scratch = Scratch(
-      panelBytes: chunk * panel.columns * width, tileBytes: rowChunk * panel.columns * width,
+      panelBytes: isPacked ? 0 : chunk * panel.columns * width,
+      tileBytes: rowChunk * panel.columns * width,
       rowBytes: aStrides.column == 1 ? 0 : chunk * panel.rows * width)
     let (blocks, overflow) = images.multipliedReportingOverflow(by: rowChunks * groups)
     guard !overflow else { throw OperatorError("a batch of \(images) products is too large") }
@@ -99,16 +102,22 @@ package struct MatrixProduct: Sendable {
   ) {
     let width = dataType.byteWidth
     let a = invocation.input(0) + (offset(image, aBatchStrides) + firstRow * aStrides.row) * width
-    let b = invocation.input(1) + (offset(image, bBatchStrides) + column * bStrides.column) * width
+    let b = invocation.input(1) + offset(image, bBatchStrides) * width
     let tile = invocation.scratch + scratch.tile
     let packed = invocation.scratch + scratch.packedRows
     let used = min(kernel.columns, columns - column)
     var k = 0
     repeat {
       let length = min(MatrixProduct.depthChunk, depth - k)
-      leap_pack_panel(
-        Int32(width), length, used, kernel.columns, b + k * bStrides.row * width, bStrides.row,
-        bStrides.column, invocation.scratch)
+      var panel = UnsafeRawPointer(invocation.scratch)
+      if isPacked {
+        panel = invocation.input(1) + (column * depth + k * kernel.columns) * width
+      } else {
+        let b = b + (k * bStrides.row + column * bStrides.column) * width
+        leap_pack_panel(
+          Int32(width), length, used, kernel.columns, b, bStrides.row, bStrides.column,
+          invocation.scratch)
+      }
       for row in stride(from: 0, to: count, by: kernel.rows) {
         let rows = min(kernel.rows, count - row)
         var source = a + (row * aStrides.row + k * aStrides.column) * width
@@ -119,7 +128,7 @@ package struct MatrixProduct: Sendable {
           rowStride = length
         }
         kernel.function(
-          rows, 1, length, source, rowStride, 0, invocation.scratch,
+          rows, 1, length, source, rowStride, 0, panel,
           tile + row * kernel.columns * width, k > 0 ? 1 : 0)
       }
       k += length

@@ -48,6 +48,8 @@ package enum BlockedDepthwise {
 
   /// Operations that a block should have at least.
   private static let blockWork = 5e5
+  /// Rows narrower than this are mostly edges: they are read from a copy with a border of zeros.
+  private static let narrow = 16
 
   private static func kernel(
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
@@ -57,27 +59,38 @@ package enum BlockedDepthwise {
     let x = try request.requiredInput(0)
     let epilogue = try BlockedEpilogue(request, channels: geometry.outputChannels, width: width)
     let groups = ChannelBlocks(width: width, channels: geometry.outputChannels).groups
-    let windows = planar.windows
     let rowWork = 2 * Double(planar.output.width * planar.taps * width)
     let height = planar.output.height
     let rows = max(1, min(height, Int(blockWork / max(1, rowWork))))
     let runs = (height + rows - 1) / rows
+    let isCopied = planar.output.width < narrow && !planar.isInside
     let (imageStride, groupStride) = (x.imageStride, planar.inputPixels * width)
-    return Kernel(blocks: geometry.batch * groups * runs) { invocation, block in
+    let panelBytes = isCopied ? planar.rows(of: rows) * planar.covered.width * width * 4 : 0
+    return Kernel(
+      blocks: geometry.batch * groups * runs, scratchPerWorker: panelBytes
+    ) { invocation, block in
       let (part, run) = block.quotientAndRemainder(dividingBy: runs)
       let (image, group) = part.quotientAndRemainder(dividingBy: groups)
       let first = run * rows
       let count = min(rows, height - first)
-      var windows = windows
-      leap_blocked_depthwise(
-        set, &windows,
+      var source = UnsafePointer(
         invocation.input(0).assumingMemoryBound(to: Float.self) + image * imageStride
-          + group * groupStride,
+          + group * groupStride)
+      var windows = planar.windows
+      var output = epilogue.outputPointer(invocation, image: image, group: group)
+      var residual = epilogue.residualPointer(invocation, image: image, group: group)
+      if isCopied {
+        let panel = invocation.scratch.assumingMemoryBound(to: Float.self)
+        windows = planar.copyRows(first..<first + count, set, from: source, to: panel)
+        source = UnsafePointer(panel)
+        output += first * planar.output.width * width
+        residual = residual.map { $0 + first * planar.output.width * width }
+      }
+      leap_blocked_depthwise(
+        set, &windows, source,
         invocation.input(1).assumingMemoryBound(to: Float.self) + group * planar.taps * width,
-        epilogue.biasPointer(invocation, group: group),
-        epilogue.residualPointer(invocation, image: image, group: group), epilogue.low,
-        epilogue.high, first, count,
-        epilogue.outputPointer(invocation, image: image, group: group))
+        epilogue.biasPointer(invocation, group: group), residual, epilogue.low, epilogue.high,
+        isCopied ? 0 : first, count, output)
       epilogue.finish(
         invocation, image: image, groups: group..<group + 1,
         pixels: first * planar.output.width..<(first + count) * planar.output.width)
@@ -86,6 +99,26 @@ package enum BlockedDepthwise {
 }
 
 extension PlanarGeometry {
+  /// Copies what some output rows cover of one group, with zeros where there is no pixel. Returns the windows on the copy.
+  fileprivate func copyRows(
+    _ outputRows: Range<Int>, _ set: leap_isa, from image: UnsafePointer<Float>,
+    to panel: UnsafeMutablePointer<Float>
+  ) -> leap_blocked_windows {
+    let rows = rows(of: outputRows.count)
+    var window = leap_blocked_window(
+      height: input.height, width: input.width,
+      first_row: outputRows.lowerBound * stride.height - pad.top, first_column: -pad.left,
+      rows: rows, columns: covered.width)
+    var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
+    leap_blocked_pack(set, &window, &prologue, 1, image, panel)
+    var windows = windows
+    windows.input = (rows, covered.width)
+    windows.output.0 = outputRows.count
+    windows.pad = (0, 0)
+    windows.padded = windows.input
+    return windows
+  }
+
   /// The windows for C.
   var windows: leap_blocked_windows {
     leap_blocked_windows(
