@@ -4,7 +4,8 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <jpeglib.h>
+// Says what to install where the library is missing.
+#include "../CLeapJPEG/shim.h"
 #include <jerror.h>
 
 // A progressive picture of many scans costs time without end for few bytes.

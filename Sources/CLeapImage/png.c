@@ -1,10 +1,11 @@
 // PNG through libpng. Its errors end in `stop`, which jumps back into the function that called it.
 #include "include/leap_image.h"
 #ifdef LEAP_IMAGES
-#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+// Says what to install where the library is missing.
+#include "../CLeapPNG/shim.h"
 
 typedef struct {
   const uint8_t *bytes;
