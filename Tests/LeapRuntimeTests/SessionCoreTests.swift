@@ -123,16 +123,56 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("y", Shape([1, 2, 3, 4])), ("x", Shape([1, 2, 3])), ("x", Shape([1, 2, 3, 5])),
-  ])
-  func wrongInputsAreErrors(name: String, shape: Shape) throws {
-    let session = try SessionCore(model: concatModel(), configuration: SessionConfiguration())
-    #expect(throws: RunError.self) { try session.run([name: ramp(shape)]) }
-    #expect(throws: RunError.self) { try session.run([:]) }
-    #expect(throws: RunError.self) {
-      try session.run(["x": Tensor([Double](repeating: 0, count: 24), shape: [1, 2, 3, 4])])
+  /// Inputs that the sum of `left` and `right`, both float32 of n rows of 3, does not take.
+  struct WrongInputs: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var given: [String: (DataType, Shape)] = [
+      "left": (.float32, [2, 3]), "right": (.float32, [2, 3]),
+    ]
+    var message: String
+
+    init(_ name: String, _ input: String, _ given: (DataType, Shape)?, _ message: String) {
+      testDescription = name
+      self.given[input] = given
+      self.message = message
     }
+
+    static let all = [
+      WrongInputs(
+        "a wrong name", "middle", (.float32, [2, 3]),
+        "unknown input 'middle'; the model has 'left', 'right'"),
+      WrongInputs(
+        "a missing input", "right", nil, "input 'right' is missing; expected float32 nx3"),
+      WrongInputs(
+        "a type", "right", (.float64, [2, 3]),
+        "input 'right': expected float32 nx3, got float64 2x3"),
+      WrongInputs(
+        "a rank", "left", (.float32, [1, 2, 3]),
+        "input 'left': expected float32 nx3, got float32 1x2x3"),
+      WrongInputs(
+        "an extent", "left", (.float32, [2, 4]),
+        "input 'left': expected float32 nx3, got float32 2x4"),
+      WrongInputs(
+        "a symbol of two values", "right", (.float32, [5, 3]),
+        "input 'right': expected float32 nx3 with n = 2, as in input 'left', got float32 5x3"),
+    ]
+  }
+
+  /// A run and a plan say the same: which input, what was expected and what came.
+  @Test(arguments: WrongInputs.all)
+  func wrongInputsAreErrors(_ wrong: WrongInputs) throws {
+    var builder = ModelBuilder()
+    let inputs = ["left", "right"].map { builder.input($0, [.symbol("n"), 3]) }
+    let sum = builder.node("Add", inputs, output: "sum")
+    let session = try SessionCore(
+      model: builder.model(outputs: [sum]), configuration: SessionConfiguration())
+    let planned = #expect(throws: RunError.self) { try session.plan(inputs: wrong.given) }
+    #expect(planned?.description == wrong.message)
+    let tensors = try wrong.given.mapValues { try Tensor(zeros: $0.0, shape: $0.1) }
+    let ran = #expect(throws: RunError.self) { try session.run(tensors) }
+    #expect(ran?.description == wrong.message)
+    let right = try session.run(["left": ramp([2, 3]), "right": ramp([2, 3])])
+    #expect(right["sum"]?.elements(as: Float.self) == [0, 2, 4, 6, 8, 10])
   }
 
   @Test func aCancelledRunThrows() throws {
