@@ -1,4 +1,5 @@
-// The program's own malloc and its kin: glibc's, with a counter before them. Whatever the program links calls these.
+// The program's own malloc and mmap and their kin: glibc's, with a counter before them. Whatever the program links calls
+// these. What the C library maps for blocks of its own and for threads' stacks does not come this way.
 #define _GNU_SOURCE
 #include "leap_allocation_counter.h"
 
@@ -8,18 +9,19 @@
 #include <stdlib.h>
 
 static atomic_int is_counting;
-static atomic_llong calls, bytes, aligned_bytes;
+static atomic_llong calls, bytes, aligned_bytes, page_bytes;
 
 void leap_allocations_begin(void) {
   atomic_store(&calls, 0);
   atomic_store(&bytes, 0);
   atomic_store(&aligned_bytes, 0);
+  atomic_store(&page_bytes, 0);
   atomic_store(&is_counting, 1);
 }
 
 leap_allocation_counts leap_allocations_so_far(void) {
   leap_allocation_counts counts = {atomic_load(&calls), atomic_load(&bytes),
-                                   atomic_load(&aligned_bytes)};
+                                   atomic_load(&aligned_bytes), atomic_load(&page_bytes)};
   return counts;
 }
 
@@ -32,6 +34,10 @@ void leap_allocations_end(void) { atomic_store(&is_counting, 0); }
 #endif
 
 #if defined(__GLIBC__) && !defined(LEAP_SANITIZED)
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -80,6 +86,28 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
   if (!made) return ENOMEM;
   *block = made;
   return 0;
+}
+
+// Where the program's own code begins and ends, without the libraries that it loads.
+extern const char __executable_start, etext;
+
+static void *map(void *address, size_t length, int protection, int flags, int file, off_t offset,
+                 const char *caller) {
+  count(length, 0);
+  int is_own = caller >= &__executable_start && caller < &etext;
+  if (is_own && (flags & MAP_ANONYMOUS) &&
+      atomic_load_explicit(&is_counting, memory_order_relaxed))
+    atomic_fetch_add_explicit(&page_bytes, (long long)length, memory_order_relaxed);
+  return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset) {
+  return map(address, length, protection, flags, file, offset, __builtin_return_address(0));
+}
+
+// The same on platforms of 64 bits, the only ones here.
+void *mmap64(void *address, size_t length, int protection, int flags, int file, off_t offset) {
+  return map(address, length, protection, flags, file, offset, __builtin_return_address(0));
 }
 
 #else

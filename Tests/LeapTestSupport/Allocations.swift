@@ -9,6 +9,8 @@ package enum Allocations {
     package var bytes: Int
     /// Bytes of blocks that are aligned to a cache line, as tensors are.
     package var alignedBytes: Int
+    /// Bytes of pages that the program's own code, not a library that it loads, took from the system.
+    package var pageBytes: Int
   }
 
   /// Whether they can be counted here; where not, a line says that the test does nothing.
@@ -30,6 +32,7 @@ package enum Allocations {
   package static func soFar() -> Counts {
     let counts = leap_allocations_so_far()
     return Counts(
-      calls: Int(counts.calls), bytes: Int(counts.bytes), alignedBytes: Int(counts.aligned_bytes))
+      calls: Int(counts.calls), bytes: Int(counts.bytes), alignedBytes: Int(counts.aligned_bytes),
+      pageBytes: Int(counts.page_bytes))
   }
 }

@@ -20,29 +20,39 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
     "\(path.split(separator: "/").last ?? "") \(Shape(shape)), \(threads) threads"
   }
 
-  /// All trained networks with a few shapes, and generated ones where they were made.
-  static func all() throws -> [MemoryCase] {
-    var cases: [MemoryCase] = []
-    for network in try TrainedNetwork.all() {
-      let arrays = try TestData.arrays(TestData.path("\(network.name).npz"))
-      guard var shape = arrays["in:input"]?.shape.dimensions else { continue }
-      for (batch, threads) in [(1, 1), (1, 3), (6, 2)] {
-        shape[0] = batch
-        cases.append(
-          MemoryCase(
-            path: TestData.path(network.model), input: "input", shape: shape, threads: threads))
+  /// All trained networks with a few shapes, and the full-size ones where they were made.
+  static func all() throws -> [MemoryCase] { try trained() + fullSize() }
+
+  private static func trained() throws -> [MemoryCase] {
+    try TrainedNetwork.all().flatMap { network in
+      try of(
+        TestData.path(network.model), TestData.path("\(network.name).npz"),
+        [(1, 1), (1, 3), (6, 2)])
+    }
+  }
+
+  /// Every one, and some again with another batch on one worker.
+  private static func fullSize() throws -> [MemoryCase] {
+    guard let models = FullSizeNetworks.folder() else { return [] }
+    return try FullSizeNetworks.names.flatMap { name in
+      let again = ["resnet18", "densenet121", "unet_resnet34"].contains(name)
+      return try of(
+        "\(models)/\(name).onnx", "\(models)/\(name).batch1.npz",
+        [(1, 2)] + (again ? [(2, 1)] : []))
+    }
+  }
+
+  /// Cases of a model with an input of the shape of that in `set`, but for the batch.
+  private static func of(
+    _ model: String, _ set: String, _ uses: [(batch: Int, threads: Int)]
+  ) throws -> [MemoryCase] {
+    try ReferenceSet(set).inputs.flatMap { input, tensor in
+      uses.map { batch, threads in
+        MemoryCase(
+          path: model, input: input, shape: [batch] + tensor.shape.dimensions.dropFirst(),
+          threads: threads)
       }
     }
-    guard let models = TestData.generated("models", variable: "MODELS") else { return cases }
-    for (name, side) in [("resnet18", 224), ("densenet121", 224), ("unet_resnet34", 256)] {
-      for threads in [1, 2] {
-        cases.append(
-          MemoryCase(
-            path: "\(models)/\(name).onnx", input: "", shape: [threads, 3, side, side],
-            threads: threads))
-      }
-    }
-    return cases
   }
 
   func session() throws -> InferenceSession {
@@ -51,9 +61,8 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
     return try InferenceSession(path: path, options: options)
   }
 
-  func inputs(_ session: InferenceSession) throws -> [String: Tensor] {
-    let name = input.isEmpty ? session.inputs[0].name : input
-    return [name: try Tensor(zeros: .float32, shape: Shape(shape))]
+  func inputs() throws -> [String: Tensor] {
+    [input: try Tensor(zeros: .float32, shape: Shape(shape))]
   }
 }
 
@@ -64,7 +73,7 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
     guard Allocations.areCounted() else { return }
     await #expect(processExitsWith: .success) { [item = item as MemoryCase] in
       let session = try item.session()
-      let inputs = try item.inputs(session)
+      let inputs = try item.inputs()
       let use = try session.memory.predicted(
         for: inputs.mapValues { ($0.dataType, $0.shape) })
       #expect(use.rest == .none)
@@ -73,16 +82,19 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
         session.memory.charged == use.mappedWeights + use.packedWeights,
         "\(session.memory.charged) charged: \(use)")
       let first = try Allocations.during { _ = try session.run(inputs) }
-      // A buffer of no bytes takes one; a large one has pages of its own, which the session counts as idle memory.
-      let buffers = [use.arena, use.scratch].filter { $0 < TensorStorage.pageWorth }
-      let expected = buffers.reduce(use.outputs) { $0 + max($1, 1) }
-      #expect(first.alignedBytes == expected, "\(first.alignedBytes) allocated: \(use)")
+      // A buffer of no bytes takes one; a large one has pages of its own.
+      let buffers = [use.arena, use.scratch]
+      let small = buffers.filter { $0 < TensorStorage.pageWorth }.map { max($0, 1) }
+      let large = buffers.filter { $0 >= TensorStorage.pageWorth }
+      #expect(first.alignedBytes == small.reduce(use.outputs, +), "\(first) allocated: \(use)")
+      #expect(first.pageBytes == large.reduce(0, +), "\(first) allocated: \(use)")
       #expect(session.memory.idle == use.peak, "\(session.memory.idle) idle: \(use)")
       #expect(
         session.memory.charged == use.mappedWeights + use.packedWeights + use.peak,
         "\(session.memory.charged) charged: \(use)")
       let second = try Allocations.during { _ = try session.run(inputs) }
-      #expect(second.alignedBytes == use.outputs, "\(second.alignedBytes) allocated: \(use)")
+      #expect(second.alignedBytes == use.outputs, "\(second) allocated: \(use)")
+      #expect(second.pageBytes == 0, "\(second) allocated: \(use)")
     }
   }
 
@@ -93,7 +105,7 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
     guard Allocations.areCounted() else { return }
     await #expect(processExitsWith: .success) { [item = item as MemoryCase] in
       let session = try item.core()
-      let inputs = try item.inputs(try item.session())
+      let inputs = try item.inputs()
       _ = try session.run(inputs)
       var fewest = Int.max
       for _ in 0..<10 where fewest > 0 {
@@ -110,7 +122,7 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
     let network = try #require(try TrainedNetwork.all().first)
     let item = try #require(try MemoryCase.all().first)
     let open = try network.session()
-    let inputs = try item.inputs(open)
+    let inputs = try item.inputs()
     let use = try open.memory.predicted(for: inputs.mapValues { ($0.dataType, $0.shape) })
     #expect(open.memory.budget > use.peak)
     let needed = use.mappedWeights + use.packedWeights + use.peak + use.outputs
@@ -141,7 +153,7 @@ struct MemoryCase: Codable, Sendable, CustomTestStringConvertible {
     options.maximalConcurrentRuns = 4
     options.threads = 1
     let session = try network.session(options)
-    let inputs = try #require(try MemoryCase.all().first).inputs(session)
+    let inputs = try #require(try MemoryCase.all().first).inputs()
     let use = try session.memory.predicted(for: inputs.mapValues { ($0.dataType, $0.shape) })
     inThreads(4) { _ in
       for _ in 0..<20 { _ = try? session.run(inputs) }
