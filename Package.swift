@@ -78,7 +78,7 @@ let package = Package(
     tests("LeapTensorsTests", ["LeapTensors"]),
     tests("LeapWorkersTests", ["LeapWorkers", "LeapTestSupport"]),
     tests("LeapGraphTests", ["LeapGraph"]),
-    tests("LeapFormatTests", ["LeapFormat"]),
+    tests("LeapFormatTests", ["LeapFormat", "LeapTestSupport"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
     tests("LeapRuntimeTests", ["LeapRuntime"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapRuntime", "LeapTestSupport"]),

@@ -4,6 +4,7 @@ import Foundation
 import LeapFormat
 import LeapGraph
 import LeapTensors
+import LeapTestSupport
 import Testing
 
 @Suite struct ModelReaderTests {

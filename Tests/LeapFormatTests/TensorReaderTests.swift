@@ -3,6 +3,7 @@
 import LeapFormat
 import LeapGraph
 import LeapTensors
+import LeapTestSupport
 import Testing
 
 /// Reads a TensorProto made by `write`.

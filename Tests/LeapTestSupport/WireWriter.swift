@@ -1,12 +1,12 @@
 // WireWriter: writes protobuf messages field by field, so that a test can write what no library would.
 
 /// The bytes of a message.
-struct WireWriter {
-  private(set) var bytes: [UInt8] = []
+package struct WireWriter {
+  package private(set) var bytes: [UInt8] = []
 
-  init(_ write: (inout WireWriter) -> Void = { _ in }) { write(&self) }
+  package init(_ write: (inout WireWriter) -> Void = { _ in }) { write(&self) }
 
-  mutating func varint(_ value: UInt64) {
+  package mutating func varint(_ value: UInt64) {
     var left = value
     while left >= 0x80 {
       bytes.append(UInt8(left & 0x7f) | 0x80)
@@ -15,34 +15,36 @@ struct WireWriter {
     bytes.append(UInt8(left))
   }
 
-  mutating func raw(_ more: [UInt8]) { bytes += more }
+  package mutating func raw(_ more: [UInt8]) { bytes += more }
 
-  mutating func int(_ field: UInt64, _ value: Int64) {
+  package mutating func int(_ field: UInt64, _ value: Int64) {
     varint(field << 3)
     varint(UInt64(bitPattern: value))
   }
 
-  mutating func data(_ field: UInt64, _ content: [UInt8]) {
+  package mutating func data(_ field: UInt64, _ content: [UInt8]) {
     varint(field << 3 | 2)
     varint(UInt64(content.count))
     bytes += content
   }
 
-  mutating func string(_ field: UInt64, _ text: String) { data(field, Array(text.utf8)) }
+  package mutating func string(_ field: UInt64, _ text: String) { data(field, Array(text.utf8)) }
 
-  mutating func message(_ field: UInt64, _ write: (inout WireWriter) -> Void) {
+  package mutating func message(_ field: UInt64, _ write: (inout WireWriter) -> Void) {
     data(field, WireWriter(write).bytes)
   }
 
   /// A packed list of varints.
-  mutating func packed(_ field: UInt64, _ values: [Int64]) {
+  package mutating func packed(_ field: UInt64, _ values: [Int64]) {
     data(field, WireWriter { for value in values { $0.varint(UInt64(bitPattern: value)) } }.bytes)
   }
 }
 
 extension WireWriter {
   /// The value info of a float32 tensor.
-  mutating func value(_ field: UInt64, _ name: String, type: Int64 = 1, shape: [Int64]? = [1]) {
+  package mutating func value(
+    _ field: UInt64, _ name: String, type: Int64 = 1, shape: [Int64]? = [1]
+  ) {
     message(field) {
       $0.string(1, name)
       $0.message(2) {
@@ -56,7 +58,7 @@ extension WireWriter {
     }
   }
 
-  mutating func node(
+  package mutating func node(
     _ type: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "",
     attributes: [(inout WireWriter) -> Void] = []
   ) {
@@ -71,7 +73,7 @@ extension WireWriter {
   }
 
   /// The bytes of a model around a graph.
-  static func model(
+  package static func model(
     irVersion: Int64 = 10, opset: Int64 = 17, extra: (inout WireWriter) -> Void = { _ in },
     _ graph: (inout WireWriter) -> Void
   ) -> [UInt8] {
