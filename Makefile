@@ -39,8 +39,8 @@ SCALE := .build/scale
 OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
-.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test data models docs example c-example \
-  snippets packages proto format lint clean
+.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test data models docs example \
+  service-example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -117,7 +117,7 @@ run demo: build
 TEST_TARGETS = $(if $(FILTER),$(shell .ci/test-targets '$(FILTER)'))
 NEEDS_DATA = $(if $(FILTER),$(findstring ConformanceTests,$(TEST_TARGETS))$(findstring LeapstoneTests,$(TEST_TARGETS)),all)
 
-test: $(if $(FILTER),packages,build example $(if $(filter Linux,$(shell uname -s)),c-example) snippets)
+test: $(if $(FILTER),packages,build example service-example $(if $(filter Linux,$(shell uname -s)),c-example) snippets)
 	$(if $(NEEDS_DATA),@$(MAKE) --no-print-directory -j2 data)
 	@status=0; export LEAPSTONE_ONNX_DATA=$(CURDIR)/$(DATA)/onnx; $(if $(FILTER),export LEAPSTONE_TESTS=$(TEST_TARGETS);) \
 	swift test $(RELEASE) --disable-testable-imports \
@@ -172,9 +172,15 @@ $(VENV)/.made: testdata/requirements-test.txt
 docs: build
 	.ci/docs release .build/docs
 
-# A package of its own that depends on this one's last commit.
+# Packages of their own that depend on this one's last commit: a program, and an HTTP service under load. They share a build of it.
 example: packages
 	Examples/Classify/check .build/example
+
+service-example: build
+	@pkg-config --exists libmicrohttpd || $(call apt,libmicrohttpd-dev) || { \
+	  echo "install libmicrohttpd: apt install libmicrohttpd-dev  |  brew install libmicrohttpd"; exit 1; }
+	@command -v python3 >/dev/null || $(call apt,python3) || { echo "python3 is needed to load the service"; exit 1; }
+	Examples/ClassifyService/check .build/example .build/release/onnx-run
 
 # A program in C, under AddressSanitizer, against the library as it is installed; and what the library does to its host.
 c-example: lib $(VENV)/.made
