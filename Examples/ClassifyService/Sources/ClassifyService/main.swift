@@ -18,13 +18,7 @@ func log(_ line: String) {
 ///
 /// - Returns: whether all requests were answered.
 func serve(_ options: Options) throws -> Bool {
-  // Blocked before there is another thread, which would inherit the signals: they wait for `sigwait` instead.
-  var signals = sigset_t()
-  sigemptyset(&signals)
-  sigaddset(&signals, SIGTERM)
-  sigaddset(&signals, SIGINT)
-  pthread_sigmask(SIG_BLOCK, &signals, nil)
-
+  StopSignal.install()
   let listener = try Listener(address: options.address, port: UInt16(options.port))
   let metrics = Metrics()
   let service = Service(
@@ -40,8 +34,7 @@ func serve(_ options: Options) throws -> Bool {
     observe: metrics.count, respond: service.respond)
   log("listening on \(options.address):\(server.port)")
 
-  var signal: Int32 = 0
-  sigwait(&signals, &signal)
+  StopSignal.wait()
   log("stopping")
   return server.stop(within: .seconds(options.timeout))
 }
