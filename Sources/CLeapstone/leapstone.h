@@ -14,7 +14,7 @@
  * Memory     Text and arrays behind pointers to const belong to the object that was asked, and live until its handle is freed.
  * Threads    All functions may be called from any thread. Runs of one session go on at once; options and profiles
  *            serve one thread at a time. The number of threads of a BLAS that the program has itself is left alone.
- * Text       UTF-8, ended by a NUL. Elements of string tensors carry their lengths; what is no UTF-8 in them is replaced by U+FFFD.
+ * Text       UTF-8, ended by a NUL. Elements of string tensors carry their lengths. What is no UTF-8 is refused.
  * Later      Constants keep their values, structures are only ever added to at the end: one that the library hands out is
  *            reached by pointer, one that the caller fills begins with its size. */
 
@@ -87,6 +87,12 @@ leapstone_status leapstone_options_create(leapstone_options **options);
  *   weights          owned | mapped            owned (the default): weights are read into memory of the session's own; mapped:
  *                                              those that can be used as they lie stay mapped from the file. Truncating the file
  *                                              while the session lives then ends the process.
+ *   memory-policy    fast | balanced | lean    speed against memory (balanced): fast packs weights and takes scratch as it likes,
+ *                                              lean takes the least. Results may differ in their last places
+ *   isa              auto | avx512 | avx2 | neon | portable
+ *                                              the instruction set of the kernels; auto (the default): what LEAPSTONE_ISA names,
+ *                                              or the best there is. One that the machine does not have is refused when a
+ *                                              session is opened
  *   memory-budget    SIZE | auto               bytes for weights, working memory and outputs together: 64MiB, 64MB, 67108864
  *   concurrency      N                         runs that may be in flight (2)
  *   queue            N                         runs that may wait beside those (64); a further one is refused as BUSY

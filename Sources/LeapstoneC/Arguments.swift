@@ -21,7 +21,19 @@ func place<Value>(
 /// Text that must be there.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {
   guard let pointer else { throw CallFailure.argument("\(name) is NULL") }
-  return String(cString: pointer)
+  guard let text = String(validatingCString: pointer) else { throw notUTF8(name) }
+  return text
+}
+
+/// Text of `length` bytes, NULs among them.
+func text(_ pointer: UnsafePointer<CChar>?, _ length: Int, _ name: String) throws -> String {
+  let bytes = UnsafeRawBufferPointer(try array(pointer, length, name))
+  guard let text = String(validating: bytes, as: UTF8.self) else { throw notUTF8(name) }
+  return text
+}
+
+private func notUTF8(_ name: String) -> CallFailure {
+  .argument("\(name) is not UTF-8, as texts of ONNX are")
 }
 
 /// An array of `count` entries. NULL stands for one without entries.

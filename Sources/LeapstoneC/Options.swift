@@ -25,6 +25,8 @@ extension SessionOptions {
     case "disable-pass":
       if value == "all" { disablesAllPasses = true } else { disabledPasses.insert(value) }
     case "weights": weights = try choice(key, value, ["owned": .owned, "mapped": .mapped])
+    case "memory-policy": memoryPolicy = try name(key, value)
+    case "isa": instructionSet = value == "auto" ? nil : try name(key, value) as InstructionSet
     case "memory-budget": memoryBudget = try budget(key, value)
     case "concurrency": maximalConcurrentRuns = try number(key, value, 1...1024)
     case "queue": maximalQueuedRuns = try number(key, value, 0...1_000_000)
@@ -55,6 +57,13 @@ extension SessionOptions {
     if value == "auto" { return nil }
     guard let size = parseSize(value) else { throw meaningless(key, value) }
     return size
+  }
+
+  /// A case by its name.
+  private func name<Value: RawRepresentable>(_ key: String, _ value: String) throws -> Value
+  where Value.RawValue == String {
+    guard let named = Value(rawValue: value) else { throw meaningless(key, value) }
+    return named
   }
 
   private func choice<Value>(

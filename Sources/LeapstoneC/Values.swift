@@ -90,8 +90,7 @@ public func tensorCreateStrings(
     let pointers = try array(strings, shape.elementCount, "strings")
     let elements = try pointers.enumerated().map { index, pointer in
       guard let lengths else { return try text(pointer, "strings[\(index)]") }
-      let bytes = try array(pointer, lengths[index], "strings[\(index)]")
-      return String(decoding: UnsafeRawBufferPointer(bytes), as: UTF8.self)
+      return try text(pointer, lengths[index], "strings[\(index)]")
     }
     place.pointee = try Handles.add(
       ValueObject(.tensor(try Tensor(strings: elements, shape: shape))))

@@ -229,6 +229,12 @@ func message(of body: () throws -> Void) -> String {
       }.contains("string_data"))
     #expect(
       error {
+        self.header(&$0, .string, [2])
+        $0.string(6, "a")
+        $0.data(6, [0x61, 0xFF])
+      }.contains("string 1 is not UTF-8"))
+    #expect(
+      error {
         self.header(&$0, .int64, [2000])
         $0.packed(7, Array(repeating: 1, count: 1999))
       }.contains("1999"))

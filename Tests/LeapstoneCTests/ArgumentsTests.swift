@@ -134,7 +134,9 @@ import Testing
   @Test(arguments: [
     ("threads", "0"), ("threads", "many"), ("threads", ""), ("weights", "borrowed"),
     ("memory-budget", "-1"), ("memory-budget", "64XB"), ("concurrency", "0"), ("queue", "-1"),
-    ("dim", "4"), ("dim", "n=x"), ("dim", "n=-1"), ("flush-denormals", "yes"), ("", ""),
+    ("dim", "4"), ("dim", "n=x"), ("dim", "n=-1"), ("memory-policy", "tiny"),
+    ("memory-policy", "auto"), ("memory_policy", "lean"), ("isa", "sse9"), ("isa", "AVX2"),
+    ("flush-denormals", "yes"), ("", ""),
     ("--threads", "2"), ("Threads", "2"),
   ])
   func optionsWithoutMeaningAreRefused(key: String, value: String) throws {

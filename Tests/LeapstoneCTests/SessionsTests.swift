@@ -161,7 +161,8 @@ import Testing
     let session = try Digits.session([
       ("threads", "2"), ("disable-pass", "all"), ("weights", "mapped"), ("memory-budget", "1GiB"),
       ("concurrency", "3"), ("queue", "0"), ("forbid", "winograd"), ("external-root", "/"),
-      ("dim", "batch=1"), ("flush-denormals", "true"),
+      ("dim", "batch=1"), ("flush-denormals", "true"), ("memory-policy", "lean"),
+      ("isa", "portable"),
     ])
     let input = try Digits.input()
     let result = run(session, [("input", input)])
@@ -171,6 +172,51 @@ import Testing
     let two = try Digits.input(batch: 2)
     #expect(run(session, [("input", two)]).status == LEAPSTONE_INVALID_ARGUMENT)
     for value in [input, two] { try ok(leapstone_value_free(value)) }
+    try ok(leapstone_session_free(session))
+  }
+
+  @Test(arguments: SessionOptions.MemoryPolicy.allCases)
+  func theMemoryPolicyIsThatOfSwift(policy: SessionOptions.MemoryPolicy) throws {
+    var options = SessionOptions()
+    options.memoryPolicy = policy
+    try expectAgreement([("memory-policy", policy.rawValue)], options)
+  }
+
+  @Test(arguments: SessionOptions.InstructionSet.allCases)
+  func theInstructionSetIsThatOfSwift(instructionSet: SessionOptions.InstructionSet) throws {
+    let name = instructionSet.rawValue
+    let available = String(cString: leapstone_instruction_sets()).split(separator: ",")
+    guard available.contains(Substring(name)) else {
+      let options = try made { leapstone_options_create($0) }
+      try ok(leapstone_options_set(options, "isa", name))
+      var session: Handle?
+      #expect(
+        leapstone_session_open(Digits.path, options, &session) == LEAPSTONE_INVALID_ARGUMENT)
+      #expect(message.contains(name))
+      try ok(leapstone_options_free(options))
+      return
+    }
+    var options = SessionOptions()
+    options.instructionSet = instructionSet
+    try expectAgreement([("isa", name)], options)
+  }
+
+  /// Options of C and of Swift must mean the same: the results, and the weights that kernels packed.
+  private func expectAgreement(_ texts: [(String, String)], _ options: SessionOptions) throws {
+    var options = options
+    options.weights = .owned
+    let expected = try InferenceSession(path: Digits.path, options: options)
+    let picture = try Tensor(Digits.picture, shape: [1, 1, 32, 32])
+    let scores = try expected.run(["input": picture])["output"]?.elements(as: Float.self)
+    let session = try Digits.session(texts)
+    let input = try Digits.input()
+    let result = run(session, [("input", input)])
+    try ok(result.status)
+    #expect(try floats(result.outputs[0]) == scores)
+    var (mapped, owned): (UInt64, UInt64) = (0, 0)
+    try ok(leapstone_session_weight_bytes(session, &mapped, &owned))
+    #expect(Int(owned) == expected.memory.packedWeights)
+    for value in [input, result.outputs[0]] { try ok(leapstone_value_free(value)) }
     try ok(leapstone_session_free(session))
   }
 

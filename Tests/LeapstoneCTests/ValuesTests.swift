@@ -166,6 +166,30 @@ final class ReleaseCount: Sendable {
       leapstone_tensor_create_strings([1], 1, [nil], [-1], &value) == LEAPSTONE_INVALID_ARGUMENT)
   }
 
+  /// Bytes alone, cut off, Latin-1, a surrogate, longer than need be.
+  @Test(
+    arguments: [
+      [0xFF], [0x61, 0xC3], [0x63, 0x61, 0x66, 0xE9], [0xED, 0xA0, 0x80], [0xC0, 0xAF],
+    ] as [[UInt8]])
+  func stringsThatAreNotUTF8AreRefused(bytes: [UInt8]) {
+    let text = (bytes + [0]).map { CChar(bitPattern: $0) }
+    text.withUnsafeBufferPointer { text in
+      "fine".withCString { fine in
+        var value: Handle?
+        for lengths in [[4, bytes.count], nil] as [[Int]?] {
+          let status = leapstone_tensor_create_strings(
+            [2], 1, [fine, text.baseAddress], lengths, &value)
+          #expect(status == LEAPSTONE_INVALID_ARGUMENT)
+          #expect(value == nil)
+          #expect(message.contains("strings[1] is not UTF-8"))
+        }
+        #expect(
+          leapstone_session_open(text.baseAddress, nil, &value) == LEAPSTONE_INVALID_ARGUMENT)
+        #expect(message.contains("path is not UTF-8"))
+      }
+    }
+  }
+
   @Test func sequencesAndOptionalsNest() throws {
     let value = try tensor([1, 2], [2])
     let empty = try made { leapstone_optional_create(nil, $0) }

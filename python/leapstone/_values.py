@@ -69,7 +69,10 @@ def _utf8(element: Any) -> bytes:
     if isinstance(element, bytes):
         return element
     if isinstance(element, str):
-        return element.encode("utf-8", "surrogateescape")
+        try:
+            return element.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(f"an element of a tensor of strings is not UTF-8: {error}") from None
     raise InvalidArgument(f"a tensor of strings holds str or bytes, not {type(element).__name__}")
 
 
@@ -290,7 +293,7 @@ def _string_array(
     array = np.empty(count.value, dtype=object)
     for index in range(count.value):
         text = ctypes.string_at(strings[index], lengths[index]) if lengths[index] else b""
-        array[index] = text.decode("utf-8", "surrogateescape")
+        array[index] = text.decode()
     return array.reshape(shape)
 
 

@@ -262,6 +262,28 @@ def test_options_of_the_library(add_model: bytes, add_feed: Any) -> None:
         InferenceSession(add_model, options)
 
 
+@pytest.mark.parametrize("policy", ["fast", "balanced", "lean"])
+@pytest.mark.parametrize("isa", ["auto", "portable"])
+def test_policies_and_instruction_sets_agree(policy: str, isa: str) -> None:
+    path, inputs, _ = trained("resnet-digits")
+    options = SessionOptions()
+    options.add_session_config_entry("leapstone.memory-policy", policy)
+    options.add_session_config_entry("leapstone.isa", isa)
+    [chosen] = InferenceSession(path, options).run(None, inputs)
+    [usual] = InferenceSession(path).run(None, inputs)
+    np.testing.assert_allclose(chosen, usual, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("key, value", [("memory-policy", "tiny"), ("isa", "sse9"), ("isa", "")])
+def test_policies_and_instruction_sets_without_meaning(
+    add_model: bytes, key: str, value: str,
+) -> None:
+    options = SessionOptions()
+    options.add_session_config_entry(f"leapstone.{key}", value)
+    with pytest.raises(leapstone.InvalidArgument, match=key):
+        InferenceSession(add_model, options)
+
+
 def test_unoptimised_runs_agree() -> None:
     path, inputs, _ = trained("resnet-digits")
     options = SessionOptions()

@@ -251,6 +251,23 @@ def test_strings(x: np.ndarray[Any, Any]) -> None:
     assert all(isinstance(one, str) for one in y.reshape(-1))
 
 
+@pytest.mark.parametrize("element", [
+    b"\xff", b"caf\xe9", b"a\xc3", b"\xed\xa0\x80", "\udcff", "\ud800", "a\0\udc80"])
+def test_strings_that_are_not_utf8_are_refused(element: str | bytes) -> None:
+    session = identity(TensorProto.STRING)
+    with pytest.raises(leapstone.InvalidArgument, match="UTF-8"):
+        session.run(None, {"x0": np.array(["a", element], dtype=object)})
+    assert session.run(None, {"x0": np.array(["a"])})[0].tolist() == ["a"]
+
+
+def test_strings_of_a_model_that_are_not_utf8_are_refused() -> None:
+    values = TensorProto(name="c", data_type=TensorProto.STRING, dims=[2], string_data=[b"a", b"caf\xe9"])
+    node = helper.make_node("Identity", ["c"], ["y"])
+    model = model_of([node], [], [tensor("y", TensorProto.STRING, [2])], initializers=[values])
+    with pytest.raises(leapstone.InvalidGraph, match="string 1 is not UTF-8"):
+        InferenceSession(model)
+
+
 def test_a_tensor_of_strings_holds_strings() -> None:
     with pytest.raises(leapstone.InvalidArgument, match="int"):
         identity(TensorProto.STRING).run(None, {"x0": np.array(["a", 5], dtype=object)})

@@ -255,8 +255,21 @@ struct TensorReader {
       throw invalid(
         label, "string \(shape) needs \(shape.elementCount) strings, \(list.count) are there")
     }
-    return Constant(
-      try Tensor(strings: list.map { String(decoding: bytes($0), as: UTF8.self) }, shape: shape))
+    return Constant(try Tensor(strings: texts(list, label), shape: shape))
+  }
+
+  /// Texts as strings.
+  ///
+  /// - Throws: `ModelError` where one is not UTF-8: replaced characters would silently be other texts.
+  func texts(
+    _ list: UnsafeBufferPointer<ProtobufCBinaryData>, _ label: String
+  ) throws -> [String] {
+    try list.enumerated().map { index, data in
+      guard let text = String(validating: bytes(data), as: UTF8.self) else {
+        throw invalid(label, "string \(index) is not UTF-8")
+      }
+      return text
+    }
   }
 
   // MARK: External data

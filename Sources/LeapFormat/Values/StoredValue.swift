@@ -146,7 +146,7 @@ private struct StoredValueReader {
     let keys: Tensor
     if type == .string {
       let list = UnsafeBufferPointer(start: source.string_keys, count: source.n_string_keys)
-      keys = try Tensor(strings: list.map { String(decoding: bytes($0), as: UTF8.self) })
+      keys = try Tensor(strings: tensors.texts(list, label))
     } else {
       keys = try Tensor(Array(UnsafeBufferPointer(start: source.keys, count: source.n_keys)))
     }

@@ -94,7 +94,7 @@ package struct NodeReader: Sendable {
   package func string(_ name: String) throws -> String? {
     switch node.attributes[name] {
     case nil: return nil
-    case .string(let bytes): return String(decoding: bytes, as: UTF8.self)
+    case .string(let bytes): return try text(bytes, name)
     case .some(let other): throw mismatch(name, "a string", other)
     }
   }
@@ -102,7 +102,7 @@ package struct NodeReader: Sendable {
   package func strings(_ name: String) throws -> [String]? {
     switch node.attributes[name] {
     case nil: return nil
-    case .strings(let values): return values.map { String(decoding: $0, as: UTF8.self) }
+    case .strings(let values): return try values.map { try text($0, name) }
     case .ints(let values) where values.isEmpty: return []
     case .floats(let values) where values.isEmpty: return []
     case .some(let other): throw mismatch(name, "strings", other)
@@ -133,6 +133,13 @@ package struct NodeReader: Sendable {
   package func required<Value>(_ name: String, _ value: Value?) throws -> Value {
     guard let value else { throw OperatorError("attribute '\(name)' is required") }
     return value
+  }
+
+  private func text(_ bytes: [UInt8], _ name: String) throws -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw OperatorError("attribute '\(name)' is not UTF-8")
+    }
+    return text
   }
 
   private func mismatch(_ name: String, _ expected: String, _ got: Attribute) -> OperatorError {
