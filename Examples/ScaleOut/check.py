@@ -19,6 +19,9 @@ import scoring
 
 HERE = Path(__file__).resolve().parent
 
+# How often the pictures are repeated: so that scoring them takes longer than reading them, and one worker cannot keep up.
+REPETITIONS = 20
+
 
 def write_pictures(images: np.ndarray, folder: Path) -> None:
     """A grey PNG for each picture of one channel, whose values lie between 0 and 1."""
@@ -33,7 +36,7 @@ def main() -> int:
     model, arrays, folder = (Path(argument) for argument in sys.argv[1:])
     pictures = folder / "pictures"
     with np.load(arrays) as file:
-        write_pictures(file["images"], pictures)
+        write_pictures(np.tile(file["images"], (REPETITIONS, 1, 1, 1)), pictures)
     files = sorted(pictures.iterdir())
     alone = scoring.score([path.read_bytes() for path in files], os.fspath(model), 2)
     expected = {path.name: answer for path, answer in zip(files, alone)}

@@ -47,7 +47,10 @@ def main() -> None:
     ray.init(num_cpus=options.workers * options.threads + 1, include_dashboard=False,
              log_to_driver=False,
              runtime_env={"env_vars": {"PYTHONPATH": os.fspath(Path(__file__).resolve().parent)}})
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # Actors take seconds to start, and the first would do a short job alone.
+    context.wait_for_min_actors_s = 300
     files = sorted(os.fspath(path.resolve()) for path in options.folder.iterdir())
     pictures = ray.data.read_binary_files(
         files, include_paths=True, override_num_blocks=4 * options.workers)
