@@ -102,7 +102,7 @@ import Testing
             + forbidden.sorted().flatMap { ["--forbid", $0] })
       }
       var result = run()
-      while result.code == 0, forbidden.count < 20 {
+      for _ in 0..<20 where result.code == 0 {
         let output = try TestData.arrays("\(directory)/out.npz")["output"]
         #expect(Comparison.distance(output, expected) < 1e-5)
         let events = try contents(json: "\(directory)/trace.json")["traceEvents"]?.array ?? []
