@@ -32,6 +32,7 @@ package struct Planner: Sendable {
     let schedule = Schedule(
       draft, dependencies, width: options.memoryPolicy == .lean ? 1 : options.width)
     let placement = Placement(draft, dependencies, schedule, reuse: options.reuse)
+    try weights.prepare(draft.weightRequests(program.graph), width: options.width)
     var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
     try binder.bindSteps()
     return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)

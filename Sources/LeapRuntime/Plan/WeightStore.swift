@@ -21,7 +21,8 @@ package struct Weight: Sendable {
 }
 
 package final class WeightStore: Sendable {
-  private struct Key: Hashable, Sendable {
+  /// A constant, and the packing that a kernel wants it in.
+  struct Key: Hashable, Sendable {
     let value: ValueID
     let recipe: PackingKey?
   }
@@ -71,6 +72,11 @@ package final class WeightStore: Sendable {
       }
       return made
     }
+  }
+
+  /// Those of some requests that nothing was made for yet.
+  func missing(_ requests: [Request]) -> [Request] {
+    entries.withLock { entries in requests.filter { entries[$0.key] == nil } }
   }
 
   /// Bytes that plans hold: mapped from files, and in memory of the session's own.

@@ -1,0 +1,60 @@
+// WeightStore+Preparation: the constants of a plan, read and packed by several workers.
+
+import LeapGraph
+import LeapKernels
+import LeapWorkers
+
+extension WeightStore {
+  /// A constant, and how it is packed.
+  struct Request: Sendable {
+    let value: ValueID
+    let recipe: PackingRecipe?
+    let byteCount: Int
+
+    var key: Key { Key(value: value, recipe: recipe?.key) }
+  }
+
+  /// Bytes of packed constants from which on helpers are worth waking.
+  private static let worthHelpers = 1 << 20
+
+  /// Makes those of the constants that are not there yet; what remains to be made when a plan is bound is there then.
+  ///
+  /// - Throws: as `weight(_:packing:)`, for the first of the constants that fail.
+  func prepare(_ requests: [Request], width: Int) throws {
+    let missing = missing(requests).sorted { $0.byteCount > $1.byteCount }
+    guard missing.reduce(0, { $0 &+ $1.byteCount }) >= WeightStore.worthHelpers else { return }
+    let team = Team.enlist(width: width, program: PackingProgram(self, missing))
+    defer { team.finish() }
+    try team.run(region: 0, blockCount: missing.count)
+  }
+}
+
+/// One block for each constant.
+private final class PackingProgram: ParallelProgram {
+  private let store: WeightStore
+  private let requests: [WeightStore.Request]
+
+  init(_ store: WeightStore, _ requests: [WeightStore.Request]) {
+    self.store = store
+    self.requests = requests
+  }
+
+  func perform(region: Int, block: Int, worker: Int) throws {
+    _ = try store.weight(requests[block].value, packing: requests[block].recipe)
+  }
+}
+
+extension Draft {
+  /// The constants that steps read when they run, once for each packing.
+  func weightRequests(_ graph: Graph) -> [WeightStore.Request] {
+    var seen: Set<WeightStore.Key> = []
+    return steps.flatMap(\.readValues).compactMap { value in
+      guard case .constant(let id, let packing) = values[value].kind else { return nil }
+      let recipe = packing.map { recipes[$0] }
+      let request = WeightStore.Request(
+        value: id, recipe: recipe,
+        byteCount: recipe?.byteCount ?? graph.constants[id]?.byteCount ?? 0)
+      return seen.insert(request.key).inserted ? request : nil
+    }
+  }
+}
