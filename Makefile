@@ -7,6 +7,7 @@
 #   make dist     the same as an archive that can be unpacked anywhere: .build/dist/; make test-dist tries it without Swift
 #   make python   the Python package: a wheel with the library and the tools in it, .build/python/
 #   make test     everything, release mode; FILTER=Softmax runs the tests whose names contain it
+#   make test-neon  the kernels for arm64 in an emulator
 #   make ratchet  rewrites the list of official ONNX cases that are known to fail, and prints what changed
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
 #   make models   the ten full-size networks alone, into .build/testdata/models
@@ -39,7 +40,7 @@ SCALE := .build/scale
 OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
-.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test data models docs example \
+.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon test data models docs example \
   service-example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
@@ -102,6 +103,11 @@ test-scale: python
 	$(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check -r Examples/ScaleOut/requirements.txt
 	$(SCALE)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(WHEEL)/*.whl
 	$(SCALE)/bin/python Examples/ScaleOut/check.py testdata/resnet-digits.onnx testdata/digits-held-out.npz $(SCALE)/files
+
+# The NEON kernels against the portable ones, in an emulator.
+test-neon:
+	@command -v qemu-aarch64 >/dev/null && [ -e /usr/aarch64-linux-gnu/include/math.h ] || $(call apt,qemu-user gcc-aarch64-linux-gnu) || true
+	.ci/check-neon .build/neon
 
 # A trained residual network names pictures of digits; a trained U-Net draws the mask of shapes.
 run demo: build
