@@ -11,6 +11,8 @@
 #   make ratchet  rewrites the list of official ONNX cases that are known to fail, and prints what changed
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
 #   make models   the ten full-size networks alone, into .build/testdata/models
+#   make bench    the networks against ONNX Runtime and OpenVINO, into .build/bench; NETWORKS="resnet50 unet" ROUNDS=15
+#   make bench-kernels   every convolution algorithm and element-wise operator by itself, into .build/bench
 #   make docs     the documentation, into .build/docs
 #   make proto    Sources/CLeapProto from proto/onnx.proto
 #   make format   rewrite the sources as swift-format wants them; make lint only checks
@@ -31,17 +33,25 @@ PYTHON := $(VENV)/bin/python
 TEST_LOG := .build/test.log
 
 VERSION := $(shell cat VERSION)
-TOOLS := onnx-run
+TOOLS := onnx-run onnx-bench
 LIB := .build/lib
 PREFIX ?= /usr/local
 DIST := .build/dist
 WHEEL := .build/python
 SCALE := .build/scale
+BENCH := .build/bench
+BENCH_VENV := .build/bench-venv
+BENCH_PYTHON := $(BENCH_VENV)/bin/python
+NETWORKS ?= resnet18 resnet50 resnet50v2 densenet121 inception_v3 inception_resnet_v2 unet unet_resnet34 \
+  mobilenet_v3_large efficientnet_b0
+ROUNDS ?= 15
+# One network of each family whose layers kernels are measured on.
+FAMILIES := resnet50 densenet121 unet inception_resnet_v2
 OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
-.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon test data models docs example \
-  service-example c-example snippets packages proto format lint clean
+.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon test data models \
+  bench bench-kernels docs example service-example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -162,18 +172,35 @@ $(DATA)/hostile/.made: $(wildcard testdata/hostile/*.py)
 	python3 testdata/hostile/make_hostile.py $(@D)
 	@touch $@
 
-# A Python of the tests' own, with the versions that the requirements pin.
+# A Python of the tests' own, and one of the benchmarks', with the versions that the requirements pin.
 $(VENV)/.made: testdata/requirements-test.txt
-	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(call apt,python3 python3-venv) || { \
-	  echo "Python 3.11 or newer with its venv module is needed to write test data"; exit 1; }
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed to write test data; this is $$(python3 --version)"; exit 1; }
-	python3 -m venv --clear $(VENV)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $< || { \
-	  echo "The packages that $< lists could not be installed: pip needs the network, or a mirror (PIP_INDEX_URL)."; \
+	$(call venv,$(VENV),$<) || { \
 	  echo "Without them, 'swift test' runs all tests but those that read generated data; it says which it skips."; \
 	  exit 1; }
 	@touch $@
+
+$(BENCH_VENV)/.made: Benchmarks/requirements.txt
+	$(call venv,$(BENCH_VENV),$<)
+	@touch $@
+
+# $(call venv,FOLDER,REQUIREMENTS): a virtual environment with these packages.
+venv = @python3 -c 'import ensurepip, venv' 2>/dev/null || $(call apt,python3 python3-venv) || { \
+	  echo "Python 3.11 or newer with its venv module is needed"; exit 1; }; \
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; this is $$(python3 --version)"; exit 1; }; \
+	python3 -m venv --clear $(1) && \
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(2) || { \
+	  echo "The packages that $(2) lists could not be installed: pip needs the network, or a mirror (PIP_INDEX_URL)."; \
+	  false; }
+
+# Not a part of `make test`: only an idle machine says anything about speed. Exit code 1: outputs differ.
+bench: lib $(DATA)/models/.networks $(BENCH_VENV)/.made
+	$(BENCH_PYTHON) Benchmarks/compare.py $(NETWORKS:%=$(DATA)/models/%.onnx) --rounds $(ROUNDS) --into $(BENCH)
+
+bench-kernels: build $(DATA)/models/.networks
+	@mkdir -p $(BENCH)
+	.build/release/leap-kernel-bench convolutions $(FAMILIES:%=$(DATA)/models/%.onnx) -o $(BENCH)/convolutions.csv
+	.build/release/leap-kernel-bench elementwise -o $(BENCH)/elementwise.csv
 
 docs: build
 	.ci/docs release .build/docs

@@ -11,6 +11,10 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+func tool(_ name: String) -> Target {
+  .executableTarget(name: name, dependencies: ["LeapTools"], swiftSettings: settings)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
@@ -28,6 +32,7 @@ let package = Package(
     .library(name: "LeapstoneImage", targets: ["LeapstoneImage"]),
     .library(name: "LeapstoneC", type: .static, targets: ["LeapstoneC"]),
     .executable(name: "onnx-run", targets: ["onnx-run"]),
+    .executable(name: "onnx-bench", targets: ["onnx-bench"]),
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
@@ -68,8 +73,24 @@ let package = Package(
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
     library("LeapstoneC", ["Leapstone", "CLeapstone"]),
-    library("LeapTools", ["Leapstone", "LeapstoneImage", "LeapFormat", imagesOnly("CLeapZlib")]),
-    .executableTarget(name: "onnx-run", dependencies: ["LeapTools"], swiftSettings: settings),
+    library(
+      "LeapTools",
+      [
+        "Leapstone", "LeapstoneImage", "LeapFormat", "LeapKernels", "LeapWorkers",
+        imagesOnly("CLeapZlib"),
+      ]),
+    tool("onnx-run"),
+    tool("onnx-bench"),
+
+    .target(
+      name: "CLeapPeak", dependencies: ["CLeapKernels"], path: "Benchmarks/CLeapPeak",
+      cSettings: [.headerSearchPath("../../Sources/CLeapKernels")]),
+    .target(
+      name: "LeapBenchmarks", dependencies: ["LeapTools", "LeapRuntime", "CLeapPeak"],
+      path: "Benchmarks/Kernels", swiftSettings: settings),
+    .executableTarget(
+      name: "leap-kernel-bench", dependencies: ["LeapBenchmarks"],
+      path: "Benchmarks/leap-kernel-bench", swiftSettings: settings),
 
     .target(name: "CLeapAllocationCounter", path: "Tests/CLeapAllocationCounter"),
     .target(
@@ -84,7 +105,7 @@ let package = Package(
     tests("LeapstoneTests", ["LeapFormat", "LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneCTests", ["LeapstoneC", "CLeapstone", "LeapTestSupport"]),
     tests("LeapstoneImageTests", ["LeapTestSupport"]),
-    tests("LeapToolsTests", ["LeapTestSupport"]),
+    tests("LeapToolsTests", ["LeapTestSupport", "LeapBenchmarks"]),
     tests("ConformanceTests", ["LeapTestSupport"]),
   ]
 )

@@ -1,6 +1,7 @@
 // BinaryMathTests: broadcasting of every opset, integer rules, symbolic shape computations.
 
 import LeapGraph
+import LeapKernels
 import LeapOperators
 import LeapTensors
 import Testing
@@ -114,6 +115,15 @@ import Testing
     expectClose(try OperatorHarness("Mean").run(inputs)[0], [2, .nan])
     expectClose(try OperatorHarness("Max").run(inputs)[0], [3, .nan])
     expectClose(try OperatorHarness("Min").run([inputs[0]])[0], [1, 5])
+  }
+
+  /// What has no kernel is told while planning: a model with it does not load as if it would run.
+  @Test(arguments: [DataType.int32, .uint8, .bool])
+  func theMeanOfIntegersIsRefusedBeforeItRuns(type: DataType) throws {
+    let operand = Operand(type, [4])
+    let request = KernelRequest(inputs: [operand, operand], outputs: [operand])
+    let mean = try OperatorHarness("Mean").makeOperator(given: [true, true])
+    #expect(throws: OperatorError.self) { try mean.candidates(request) }
   }
 
   @Test func comparisonsAndLogicGiveBools() throws {

@@ -34,7 +34,10 @@ class CompareError(Exception):
 class Engine:
     """A process that runs the model in one engine."""
 
-    def __init__(self, name: str, model: str, threads: int, folder: Path) -> None:
+    def __init__(
+        self, name: str, model: str, threads: int, folder: Path,
+        shapes: dict[str, list[int]] | None = None,
+    ) -> None:
         self.name = name
         self.folder = folder
         environment = dict(os.environ)
@@ -43,11 +46,13 @@ class Engine:
         self.process = subprocess.Popen(
             [sys.executable, os.fspath(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env=environment)
-        about = self.ask("load", name, model, threads)
+        about = self.ask("load", name, model, threads, shapes or {})
         self.version: str = about["version"]
         self.inputs: list[tuple[str, str, list[Any]]] = [tuple(entry) for entry in about["inputs"]]
         self.output_names: list[str] = about["outputs"]
+        self.opened: float = about["opened"]
         self.times: list[float] = []
+        self.first_run = 0.0
         self.ready = 0.0
         self.outputs: list[npt.NDArray[Any]] = []
 
@@ -70,7 +75,8 @@ class Engine:
     def first(self, inputs: Path) -> None:
         """The first run: its outputs, and the time from importing the engine to having them."""
         file = self.folder / f"outputs-{self.process.pid}.pickle"
-        self.ready = self.ask("first", os.fspath(inputs), os.fspath(file))["ready"]
+        answer = self.ask("first", os.fspath(inputs), os.fspath(file))
+        self.first_run, self.ready = answer["run"], answer["ready"]
         self.outputs = pickle.loads(file.read_bytes())
 
     def close(self) -> None:
@@ -112,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit: 0 within --rtol, 1 beyond it, 2 the model or a run failed, 64 wrong usage")
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--against", default="onnxruntime", metavar="MODULE",
-                        help="a module with onnxruntime's surface (default: onnxruntime)")
+                        help="openvino, or a module with onnxruntime's surface (default: onnxruntime)")
     parser.add_argument("--threads", type=_threads, default=0, metavar="N|auto",
                         help="workers of each engine (default: auto, what each takes itself)")
     parser.add_argument("--shape", action="append", default=[], metavar="[NAME=]1x3x224x224",
@@ -141,12 +147,14 @@ def _threads(text: str) -> int:
 def _compare(options: argparse.Namespace, folder: Path, engines: list[Engine]) -> int:
     if not Path(options.model).exists():
         raise CompareError(f"there is no file {options.model}")
-    for name in ("leapstone", options.against):
-        engines.append(Engine(name, options.model, options.threads, folder))
-    ours, theirs = engines
-    feed = _feed(ours.inputs, options)
+    ours = Engine("leapstone", options.model, options.threads, folder)
+    engines.append(ours)
+    feed = make_feed(
+        ours.inputs, shapes=options.shape, extents=options.dim, file=options.inputs, seed=options.random)
     inputs = folder / "inputs.pickle"
     inputs.write_bytes(pickle.dumps(feed))
+    theirs = Engine(options.against, options.model, options.threads, folder, shapes_of(feed))
+    engines.append(theirs)
     for engine in engines:
         engine.first(inputs)
     rounds = max(3, round(options.seconds / _BLOCK_SECONDS))
@@ -210,17 +218,27 @@ def _figures(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _feed(
-    inputs: list[tuple[str, str, list[Any]]], options: argparse.Namespace
+def shapes_of(feed: dict[str, npt.NDArray[Any]]) -> dict[str, list[int]]:
+    """The shape of each input."""
+    return {name: list(array.shape) for name, array in feed.items()}
+
+
+def make_feed(
+    inputs: list[tuple[str, str, list[Any]]], *, shapes: Sequence[str] = (), extents: Sequence[str] = (),
+    file: str | None = None, seed: int = 0,
 ) -> dict[str, npt.NDArray[Any]]:
-    if options.inputs:
+    """An array for each input, by `(name, type, shape)`: those of a file, or random ones.
+
+    `shapes` and `extents` are as the options `--shape` and `--dim` have them.
+    """
+    if file:
         try:
-            with np.load(options.inputs, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError) as error:
-            raise CompareError(f"{options.inputs}: {error}") from error
-    shapes = _shapes(inputs, options)
-    generator = np.random.default_rng(options.random)
+            raise CompareError(f"{file}: {error}") from error
+    chosen = _shapes(inputs, shapes, extents)
+    generator = np.random.default_rng(seed)
     feed = {}
     for name, type_text, _ in inputs:
         number = number_of_type_name(type_text)
@@ -228,20 +246,20 @@ def _feed(
             raise CompareError(f"input '{name}' is {type_text}: give it with --inputs")
         dtype = dtype_of(number)
         if dtype.kind in "iub":
-            feed[name] = generator.integers(0, 2, shapes[name]).astype(dtype)
+            feed[name] = generator.integers(0, 2, chosen[name]).astype(dtype)
         else:
-            feed[name] = generator.random(shapes[name]).astype(dtype)
+            feed[name] = generator.random(chosen[name]).astype(dtype)
     return feed
 
 
 def _shapes(
-    inputs: list[tuple[str, str, list[Any]]], options: argparse.Namespace
+    inputs: list[tuple[str, str, list[Any]]], shape_texts: Sequence[str], extent_texts: Sequence[str]
 ) -> dict[str, list[int]]:
-    given = dict(_pair(text, inputs) for text in options.shape)
+    given = dict(_pair(text, inputs) for text in shape_texts)
     if unknown := set(given) - {name for name, _, _ in inputs}:
         raise CompareError(f"--shape: the model has no input {sorted(unknown)}")
     extents = {}
-    for text in options.dim:
+    for text in extent_texts:
         name, _, number = text.rpartition("=")
         if not name or not number.isdigit():
             raise CompareError(f"--dim {text}: NAME=N is expected")

@@ -67,6 +67,48 @@ def test_compare_asks_for_free_dimensions(tmp_path: Path) -> None:
     assert compare(os.fspath(path), "--shape", "nothing=1").returncode == 2
 
 
+# OpenVINO's surface as far as it is used, over onnxruntime.
+STAND_IN = """
+import onnxruntime
+
+__version__ = "1.2.3"
+
+class Core:
+    def read_model(self, path):
+        self.path = path
+        return self
+
+    def reshape(self, shapes):
+        self.shapes = shapes
+
+    def compile_model(self, network, device, options):
+        assert device == "CPU" and options["INFERENCE_PRECISION_HINT"] == "f32", options
+        assert options["INFERENCE_NUM_THREADS"] == 1, options
+        assert self.shapes == {"input": [1, 1, 32, 32]}, self.shapes
+        self.session = onnxruntime.InferenceSession(self.path)
+        return self
+
+    def create_infer_request(self):
+        return self
+
+    def infer(self, feed, share_inputs, share_outputs):
+        return dict(enumerate(self.session.run(None, feed)))
+"""
+
+
+def test_compare_with_openvino(tmp_path: Path) -> None:
+    (tmp_path / "openvino.py").write_text(STAND_IN)
+    found = environment()
+    found["PYTHONPATH"] += os.pathsep + os.fspath(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "leapstone", "compare", MODEL, "--against", "openvino", "--threads", "1",
+         "--seconds", "0.5", "--format", "json"],
+        env=found, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["within"] and report["engines"][1]["version"] == "1.2.3"
+
+
 @pytest.mark.parametrize("arguments, code, words", [
     (["/no/such.onnx"], 2, "/no/such.onnx"),
     ([MODEL, "--against", "nonesuch"], 2, "nonesuch"),

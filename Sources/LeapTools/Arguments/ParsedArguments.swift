@@ -23,6 +23,21 @@ package struct ParsedArguments: Sendable {
   /// All values of an option, in order.
   package func all(_ flag: String) -> [String] { values[flag] ?? [] }
 
+  /// The only position: the path of a model.
+  ///
+  /// - Throws: `ToolError` with exit code 64 where there is none, or more than one.
+  package func model(of tool: String) throws -> String {
+    if let model = positions.first, positions.count == 1 { return model }
+    if positions.isEmpty {
+      let hint =
+        all("--image").contains { $0.hasSuffix(".onnx") }
+        ? "; --image takes all that follows it: put the model first" : ""
+      throw ToolError.usage("which model? \(tool) <model> [<options>]\(hint)")
+    }
+    throw ToolError.usage(
+      "one model is expected, but there are \(quoted(positions)); pictures follow --image")
+  }
+
   /// The last value of an option, as a whole number in a range.
   ///
   /// - Throws: `ToolError` with exit code 64.

@@ -37,11 +37,12 @@ package struct InputOptions: Sendable {
   package let images: [String]
   package let batch: Int?
 
+  /// - Parameter defaultSeed: the seed where `--random` is not given; nil for none.
   /// - Throws: `ToolError` with exit code 64.
-  package init(_ arguments: ParsedArguments) throws {
+  package init(_ arguments: ParsedArguments, defaultSeed: Int? = nil) throws {
     files = arguments.all("--input")
     set = arguments.last("--inputs")
-    seed = try arguments.integer("--random", in: 0...Int.max)
+    seed = try arguments.integer("--random", in: 0...Int.max) ?? defaultSeed
     images = arguments.all("--image")
     batch = try arguments.integer("--batch", in: 1...1 << 20)
     var ranges: [String: ClosedRange<Double>] = [:]
@@ -53,6 +54,14 @@ package struct InputOptions: Sendable {
     if !ranges.isEmpty, seed == nil { throw ToolError.usage("--range goes with --random") }
     if batch != nil, images.isEmpty { throw ToolError.usage("--batch goes with --image") }
     if images.filter({ $0 == "-" }).count > 1 { throw ToolError.usage("--image: - is given twice") }
+  }
+
+  /// - Parameter model: its path; `-` for stdin.
+  /// - Throws: `ToolError` with exit code 64 where stdin would have to be read twice.
+  package func checkStandardInput(model: String) throws {
+    if model == "-", images.contains("-") {
+      throw ToolError.usage("model and pictures cannot both come from stdin")
+    }
   }
 
   private static func range(_ text: String) throws -> (String, ClosedRange<Double>) {

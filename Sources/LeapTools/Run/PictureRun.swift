@@ -34,10 +34,10 @@ struct PictureRun {
     self.tool = tool
     let settings = tool.settings
     let preprocessing = try tool.preprocessing()
-    input = try PictureRun.pictureInput(tool)
+    let target = try PictureInput(tool.inputs, settings.inputs)
+    (input, batch, isBatchFixed) = (target.input, target.batch, target.isBatchFixed)
     steps = try preprocessing.resolved(for: input.type)
     tool.console.detail("pre-processing: \(steps.flags)")
-    (batch, isBatchFixed) = try PictureRun.batch(input, settings.inputs.batch)
     labels = try settings.image.labels()
     let reader = InputSource(settings.inputs, inputs: tool.inputs) { preprocessing }
     let (tensors, notes) = try reader.tensors(except: input.name)
@@ -48,32 +48,6 @@ struct PictureRun {
       read: tool.console.environment.read)
     pictureFiles = try PictureFiles(settings, steps: steps, pictureCount: source.count)
     progress = Progress(tool.console, total: source.count, unit: "pictures")
-  }
-
-  /// The first input that a picture fits and that no option gives a tensor for.
-  private static func pictureInput(_ tool: RunTool) throws -> ValueInfo {
-    let given = tool.settings.inputs.files.compactMap { splitAssignment($0).name }
-    let candidates = tool.inputs.filter { input in
-      !given.contains(input.name) && (3...4).contains(input.type.shape?.count ?? 4)
-        && input.type.dataType != nil
-    }
-    guard let input = candidates.first else {
-      let list = tool.inputs.map { "'\(escaped($0.name))' (\(escaped($0.type.description)))" }
-      throw ToolError(
-        "--image: the model has no input for a picture; it has \(list.joined(separator: ", "))")
-    }
-    return input
-  }
-
-  private static func batch(_ input: ValueInfo, _ asked: Int?) throws -> (Int, Bool) {
-    let shape = input.type.shape ?? [.unknown, .unknown, .unknown, .unknown]
-    let fixed = shape.count == 4 ? shape[0].value : 1
-    guard let fixed else { return (asked ?? 1, false) }
-    guard fixed > 0, asked == nil || asked == fixed else {
-      throw ToolError.usage(
-        "--batch: input '\(escaped(input.name))' is \(input.type), it takes \(fixed) at a time")
-    }
-    return (fixed, true)
   }
 
   // MARK: running

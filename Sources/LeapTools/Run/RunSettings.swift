@@ -61,7 +61,7 @@ struct RunSettings: Sendable {
     common = try CommonOptions(
       arguments, formats: RunSettings.formats, reportKinds: RunSettings.reportKinds)
     inputs = try InputOptions(arguments)
-    model = try RunSettings.model(arguments)
+    model = try arguments.model(of: "onnx-run")
     shapes = try ShapeOptions(arguments)
     image = ImageOptions(arguments)
     session = try EngineOptions.session(arguments, shapes: shapes)
@@ -73,20 +73,8 @@ struct RunSettings: Sendable {
     overlay = arguments.last("--overlay")
     profile = arguments.last("--profile")
     deadline = try RunSettings.deadline(arguments)
+    try inputs.checkStandardInput(model: model)
     try checkPaths()
-  }
-
-  private static func model(_ arguments: ParsedArguments) throws -> String {
-    let positions = arguments.positions
-    if let model = positions.first, positions.count == 1 { return model }
-    if positions.isEmpty {
-      let hint =
-        arguments.all("--image").contains { $0.hasSuffix(".onnx") }
-        ? "; --image takes all that follows it: put the model first" : ""
-      throw ToolError.usage("which model? onnx-run <model> [<options>]\(hint)")
-    }
-    throw ToolError.usage(
-      "one model is expected, but there are \(quoted(positions)); pictures follow --image")
   }
 
   private static func outputs(_ arguments: ParsedArguments) throws -> Outputs {
@@ -114,9 +102,6 @@ struct RunSettings: Sendable {
       for (flag, path) in [("--mask", mask), ("--overlay", overlay)] where path != nil {
         throw ToolError.usage("\(flag) goes with --image")
       }
-    }
-    if model == "-", inputs.images.contains("-") {
-      throw ToolError.usage("model and pictures cannot both come from stdin")
     }
     if let save, !save.hasSuffix(".npz") {
       throw ToolError.usage("--save: '\(escaped(save))' does not end in .npz")

@@ -24,22 +24,15 @@ struct RunTool: Sendable {
   init(_ settings: RunSettings, _ console: Console) throws {
     self.settings = settings
     self.console = console
-    session = try ModelLoading.session(
-      settings.model, options: settings.session, read: console.environment.read)
-    for warning in session.warnings { console.warning(escaped(warning)) }
-    let types = try settings.shapes.apply(to: session.inputs)
-    inputs = session.inputs.map { ValueInfo(name: $0.name, type: types[$0.name] ?? $0.type) }
+    let source = try ModelSource(settings.model, read: console.environment.read)
+    let loaded = try LoadedModel(source.open(settings.session), settings.shapes, console)
+    (session, inputs) = (loaded.session, loaded.inputs)
     switch settings.outputs {
     case .model: outputNames = session.outputs.map(\.name)
     case .all: outputNames = session.valueNames
     case .named(let names): outputNames = names
     }
     trace = settings.profile.map { _ in ChromeTrace() }
-    for (kind, values) in [("input", inputs), ("output", session.outputs)] {
-      for value in values {
-        console.detail("\(kind) '\(escaped(value.name))': \(escaped(value.type.description))")
-      }
-    }
   }
 
   mutating func run() throws {
