@@ -193,9 +193,10 @@ venv = @python3 -c 'import ensurepip, venv' 2>/dev/null || $(call apt,python3 py
 	  echo "The packages that $(2) lists could not be installed: pip needs the network, or a mirror (PIP_INDEX_URL)."; \
 	  false; }
 
-# Not a part of `make test`: only an idle machine says anything about speed. Exit code 1: outputs differ.
+# Not a part of `make test`: only an idle machine says anything about speed. PAGE is a page whose tables are rewritten.
 bench: lib $(DATA)/models/.networks $(BENCH_VENV)/.made
-	$(BENCH_PYTHON) Benchmarks/compare.py $(NETWORKS:%=$(DATA)/models/%.onnx) --rounds $(ROUNDS) --into $(BENCH)
+	$(BENCH_PYTHON) Benchmarks/compare.py $(NETWORKS:%=$(DATA)/models/%.onnx) --rounds $(ROUNDS) --into $(BENCH) \
+	  $(if $(PAGE),--page $(PAGE))
 
 bench-kernels: build $(DATA)/models/.networks
 	@mkdir -p $(BENCH)

@@ -40,7 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    print((options.into / "report.md").read_text(encoding="utf-8"))
+    text = (options.into / "report.md").read_text(encoding="utf-8")
+    print(text)
+    if options.page:
+        options.page.write_text(report.placed(options.page.read_text(encoding="utf-8"), text), encoding="utf-8")
     worst = max(figures.error for network in networks for figures in network.engines.values())
     if worst > options.rtol:
         print(f"error: outputs differ by {worst:.1e} of their largest value", file=sys.stderr)
@@ -61,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="how long an engine runs in each round (default: 0.25)")
     parser.add_argument("--rtol", type=float, default=1e-4, metavar="V",
                         help="largest difference relative to an output's largest value (default: 1e-4)")
+    parser.add_argument("--page", type=Path, metavar="FILE",
+                        help="a page with a place for the report, between two comments, which is filled")
     parser.add_argument("--plot", action=argparse.BooleanOptionalAction, default=True)
     return parser
 

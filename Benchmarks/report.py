@@ -9,6 +9,9 @@ from typing import Any
 
 from measure import Figures, Network, Plan, reference
 
+# What stands before and after the place of the report in a page.
+PLACE = ("<!-- report -->", "<!-- end of report -->")
+
 TITLES = {"leapstone": "Leapstone", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
@@ -87,6 +90,15 @@ def as_markdown(networks: Sequence[Network], plan: Plan, about: dict[str, Any]) 
         [network.name, *(f"{summaries[network.name][name]['error']:.1e}" for name in others)]
         for network in networks])
     return "\n".join(lines)
+
+
+def placed(page: str, text: str) -> str:
+    """A page with the report in its place, whatever was there. Raises `ValueError` where it has no place."""
+    before, begin, rest = page.partition(PLACE[0])
+    _, end, after = rest.partition(PLACE[1])
+    if not begin or not end:
+        raise ValueError(f"the page has no {PLACE[0]} ... {PLACE[1]}")
+    return f"{before}{begin}\n{text.strip()}\n{end}{after}"
 
 
 def _about(plan: Plan, about: dict[str, Any]) -> str:

@@ -28,11 +28,21 @@ enum ElementwiseCases {
     let declarations = OperatorTable.standard.declarations.filter {
       $0.domain.isEmpty && $0.opsets.contains(opset)
     }
-    return declarations.flatMap { declaration in
-      DataType.allCases.flatMap { type in
-        cases(declaration.name, type, [elements], instructionSet)
+    return declarations.flatMap { cases($0.name, [elements], instructionSet) }
+  }
+
+  /// As many operands as the operator takes of any type: two for Max rather than one.
+  private static func cases(
+    _ operatorType: String, _ shape: Shape, _ instructionSet: InstructionSet
+  ) -> [ElementwiseCase] {
+    let lists: [(DataType) -> [DataType]] = [{ [.bool, $0, $0] }, { [$0, $0] }, { [$0] }]
+    for list in lists {
+      let found = DataType.allCases.flatMap {
+        cases(operatorType, $0, list($0), shape, instructionSet)
       }
+      if !found.isEmpty { return found }
     }
+    return []
   }
 
   /// Attributes that some operators cannot do without; the first list of which any will do is what is measured.
@@ -47,16 +57,14 @@ enum ElementwiseCases {
   }
 
   private static func cases(
-    _ operatorType: String, _ type: DataType, _ shape: Shape, _ instructionSet: InstructionSet
+    _ operatorType: String, _ type: DataType, _ inputs: [DataType], _ shape: Shape,
+    _ instructionSet: InstructionSet
   ) -> [ElementwiseCase] {
-    // As many operands as it takes: two for Max rather than one.
-    for inputs in [[.bool, type, type], [type, type], [type]] as [[DataType]] {
-      for list in attributes(type) {
-        let found = list.compactMap { attributes in
-          try? make(operatorType, inputs, shape, attributes, instructionSet)
-        }
-        if !found.isEmpty { return found }
+    for list in attributes(type) {
+      let found = list.compactMap { attributes in
+        try? make(operatorType, inputs, shape, attributes, instructionSet)
       }
+      if !found.isEmpty { return found }
     }
     return []
   }

@@ -90,6 +90,15 @@ def test_markdown_has_a_row_for_each_network_in_every_table() -> None:
     assert "0.50 (0.50-0.50)" in tables[0] and "0.80" in tables[0]
 
 
+def test_a_page_gets_the_report_in_its_place() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    once = report.placed(page, "first\n")
+    assert "first" in once and report.placed(once, "second\n") == report.placed(page, "second\n")
+    assert once.startswith(page.partition(report.PLACE[0])[0])
+    with pytest.raises(ValueError, match="no <!-- report"):
+        report.placed("text", "first")
+
+
 def test_machine_is_described() -> None:
     found = machine.describe()
     assert found["processor"] and found["cores"] >= 1 and found["memory_bytes"] > 2**20

@@ -32,22 +32,21 @@ struct BenchTool: Sendable {
       report.measuredPeak = memory.growth
       return try write(report)
     }
-    var opened: InferenceSession?
-    report.loading = try Repetition.milliseconds { opened = try source.open(settings.session) }
-    guard let opened else { return }
-    let model = try LoadedModel(opened, settings.shapes, console)
+    let (session, loading) = try Repetition.timed { try source.open(settings.session) }
+    report.loading = loading
+    let model = try LoadedModel(session, settings.shapes, console)
     let tensors = try inputs(model)
     report.inputs = model.inputs.map { ($0.name, tensors[$0.name].map { "\($0)" } ?? "") }
     report.firstRun = try console.environment.interruption.during { cancellation in
       let options = RunOptions(cancellation: cancellation)
-      return try Repetition.milliseconds { _ = try opened.run(tensors, options: options) }
+      return try Repetition.milliseconds { _ = try session.run(tensors, options: options) }
     }
-    report.predicted = try opened.memory.predicted(
+    report.predicted = try session.memory.predicted(
       for: tensors.mapValues { ($0.dataType, $0.shape) })
-    try measureRuns(opened, tensors, &report)
+    try measureRuns(session, tensors, &report)
     report.measuredPeak = memory.growth
     let trace = settings.profile.map { _ in ChromeTrace() }
-    try observe(opened, tensors, trace, &report)
+    try observe(session, tensors, trace, &report)
     if let trace, let path = settings.profile {
       try FileBytes.write(Array((trace.json().text() + "\n").utf8), to: path)
     }
@@ -106,9 +105,9 @@ struct BenchTool: Sendable {
     for _ in 0..<settings.warmup { try load(0) }
     var progress = Progress(console, total: total, unit: "loads")
     defer { progress.finish() }
-    let result = try Repetition(length: settings.length, concurrency: settings.concurrency)
-      .measure(progress: { progress.update($0) }, load)
-    report.repetitions = result
+    report.repetitions = try Repetition(
+      length: settings.length, concurrency: settings.concurrency
+    ).measure(progress: { progress.update($0) }, load)
   }
 
   private func measureRuns(

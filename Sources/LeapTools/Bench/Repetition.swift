@@ -71,9 +71,16 @@ struct Repetition: Sendable {
 
   /// What a piece of work takes.
   static func milliseconds(_ body: () throws -> Void) rethrows -> Double {
+    try timed(body).milliseconds
+  }
+
+  /// What a piece of work makes, and what it takes.
+  static func timed<Value>(
+    _ body: () throws -> Value
+  ) rethrows -> (value: Value, milliseconds: Double) {
     let start = ContinuousClock.now
-    try body()
-    return (ContinuousClock.now - start) / .milliseconds(1)
+    let value = try body()
+    return (value, (ContinuousClock.now - start) / .milliseconds(1))
   }
 }
 
