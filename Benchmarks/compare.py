@@ -28,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     about: dict[str, Any] = {"machine": machine.describe(), "revision": machine.revision(), "versions": {}}
     networks: list[Network] = []
     try:
+        if options.page:
+            report.placed(options.page.read_text(encoding="utf-8"), "")
         for model in options.models:
             networks.append(measure(model, plan))
             print(_line(networks[-1], plan), file=sys.stderr)
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
                 name: figures.version for name, figures in networks[-1].engines.items()}
             # After each network, so that an interrupted run leaves what it has measured.
             _write(options.into, networks, plan, about, options.plot)
-    except CompareError as error:
+    except (CompareError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -124,6 +124,8 @@ def test_a_network_is_compared_from_end_to_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments, code, words", [
     (["/no/such.onnx"], 2, "there is no file /no/such.onnx"),
     ([MODEL, "--engines", "nonesuch", "leapstone"], 2, "nonesuch"),
+    ([MODEL, "--page", "README.md"], 2, "the page has no <!-- report -->"),
+    ([MODEL, "--page", "/no/such.md"], 2, "/no/such.md"),
     ([MODEL, "--rtol", "0", "--engines", "leapstone", "onnxruntime"], 1, "outputs differ by"),
 ])
 def test_trouble(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
