@@ -240,7 +240,7 @@ leapstone_status leapstone_session_weight_bytes(const leapstone_session *session
  * other values, as much as is known: up to the first of them.
  *
  * names, dimensions and ranks hold count entries, one for each input. Inputs of which the model knows the
- * shape may be left out. */
+ * shape, sequences and optionals may be left out. */
 leapstone_status leapstone_session_working_memory(const leapstone_session *session, const char *const *names,
                                                   const int64_t *const *dimensions, const size_t *ranks, size_t count,
                                                   uint64_t *bytes);
@@ -272,10 +272,11 @@ leapstone_status leapstone_tensor_create(leapstone_element_type type, const int6
 leapstone_status leapstone_tensor_create_strings(const int64_t *dimensions, size_t rank, const char *const *strings,
                                                  const size_t *lengths, leapstone_value **value);
 
-/* A sequence of count values, all of one type. They are shared, not copied, and may be freed. */
+/* A sequence of count values, all of one type, whatever their shapes. They are shared, not copied, and may be freed. One without
+ * values stands for an empty sequence of any type. */
 leapstone_status leapstone_sequence_create(leapstone_value *const *items, size_t count, leapstone_value **value);
 
-/* An optional that holds a value, shared as above, or none where item is NULL. */
+/* An optional that holds a value, shared as above, or none where item is NULL: then it stands for one of any type. */
 leapstone_status leapstone_optional_create(leapstone_value *item, leapstone_value **value);
 
 /* Memory that is still shared, with an output say, stays until that is freed too. */
@@ -357,11 +358,11 @@ typedef struct leapstone_run_options {
  *
  * options       NULL for none.
  * input_names   input_count names: every input, and those initializers that are to be replaced.
- * inputs        their values.
+ * inputs        their values, of the kinds and element types that the model declares: a tensor is no optional, nor a sequence.
  * output_names  output_count names, of any values of the graph; NULL for the model's outputs, all of them, in its order.
- * outputs       output_count entries. Where one is NULL, the function puts a new value there, whose memory is nobody
- *               else's. Where one is a tensor, its type and shape must be the result's, and the result is written into its
- *               memory, which no input and no other output may overlap.
+ * outputs       output_count entries. Where one is NULL, the function puts a new value there, whose memory, that of the items
+ *               of a sequence too, is nobody else's. Where one is a tensor, its type and shape must be the result's, and the
+ *               result is written into its memory, which no input and no other output may overlap.
  *
  * After an error, entries that were NULL are NULL again, and what tensors that were given hold is undefined. */
 leapstone_status leapstone_session_run(const leapstone_session *session, const leapstone_run_options *options,

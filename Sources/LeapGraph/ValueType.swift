@@ -22,6 +22,25 @@ public indirect enum ValueType: Hashable, Sendable {
     if case .tensor(_, let shape) = self { shape } else { nil }
   }
 
+  /// Whether the value is a sequence or an optional: something that no kernel reads.
+  package var isContainer: Bool {
+    switch self {
+    case .sequence, .optional: true
+    case .tensor, .sparseTensor, .map: false
+    }
+  }
+
+  /// The type without what it says of shapes.
+  package var withoutShapes: ValueType {
+    switch self {
+    case .tensor(let type, _): .tensor(type, shape: nil)
+    case .sparseTensor(let type, _): .sparseTensor(type, shape: nil)
+    case .sequence(let element): .sequence(element.withoutShapes)
+    case .optional(let element): .optional(element.withoutShapes)
+    case .map(let key, let value): .map(key: key, value: value.withoutShapes)
+    }
+  }
+
   /// The type once the symbols in `bindings` are known.
   package func substituting(_ bindings: [String: Int]) -> ValueType {
     func bound(_ shape: [Dimension]?) -> [Dimension]? { shape?.map { $0.substituting(bindings) } }

@@ -167,7 +167,7 @@ package struct ScatterTuples: Operator {
 
 /// NonZero, ONNX opsets 9 and 13: the indices of all elements that are not 0, in row-major order, a column each. A scalar
 /// counts as a vector of one element, as in ONNX Runtime.
-package struct NonZero: HostOperator {
+package struct NonZero: TensorHostOperator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("NonZero", opsets: 9...OperatorTable.latestOpset)]
   }

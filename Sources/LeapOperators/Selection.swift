@@ -85,9 +85,33 @@ package struct Identity: Operator {
     context.setOutput(0, type: input.type, known: input.known)
   }
 
+  package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
+    guard let type = inputs.first ?? nil, type != .string else { return IdentityOnHost() }
+    return nil
+  }
+
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     try conversionCandidates(request)
   }
+}
+
+/// Identity of what no kernel reads: sequences, optionals and strings.
+private struct IdentityOnHost: HostOperator {
+  static let declarations: [OperatorDeclaration] = []
+
+  init() {}
+
+  init(_ node: NodeReader) throws {
+    throw OperatorError("'\(node.operatorType)' is made by the operator that it stands for")
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    context.setOutput(0, type: try context.type(0))
+  }
+
+  func largestOutputs(_ inputs: [Operand?]) -> [Operand]? { [] }
+
+  func run(_ inputs: [RunValue?]) throws -> [RunValue] { [try inputs.value(0)] }
 }
 
 /// Dropout, ONNX opsets 1 to 28: a copy, and a mask of ones (of the input's type before opset 10, bool from then on). From opset

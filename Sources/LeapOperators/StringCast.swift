@@ -8,7 +8,7 @@ import LeapKernels
 import LeapTensors
 
 /// What Cast and CastLike do where one side is strings, ONNX opset 9 on.
-struct StringCast: HostOperator {
+struct StringCast: TensorHostOperator {
   static let declarations: [OperatorDeclaration] = []
 
   private let type: DataType

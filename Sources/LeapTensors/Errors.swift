@@ -87,6 +87,8 @@ public enum RunError: Error, Sendable {
   case unknownOutput(String, known: [String])
   /// Memory that was given for an output has another type or shape than the result.
   case outputMismatch(String, expected: String, got: String)
+  /// A sequence or an optional where the caller asked for tensors alone.
+  case noTensor(output: String, got: String)
   /// A tensor made from another number of elements than its shape asks for.
   case elementCount(expected: Int, shape: Shape, got: Int)
   /// A node cannot compute with the values it met.
@@ -153,6 +155,8 @@ extension RunError: CustomStringConvertible {
       "unknown output '\(escaped(name))'; the graph has \(list(known))"
     case .outputMismatch(let name, let expected, let got):
       "output '\(escaped(name))' is \(escaped(expected)), the memory given for it \(escaped(got))"
+    case .noTensor(let name, let got):
+      "output '\(escaped(name))' is no tensor but \(escaped(got))"
     case .elementCount(let expected, let shape, let got):
       "shape \(shape) has \(expected) elements, \(got) were given"
     case .node(let node, let reason): "\(node): \(escaped(reason))"

@@ -155,8 +155,8 @@ public struct ModelMetadata: Sendable {
 /// A session may be used from any number of threads at once. Results are the same to the bit for any number of
 /// workers and any place in a batch.
 public final class InferenceSession: Sendable {
-  private let core: SessionCore
-  private let queues = RunQueues()
+  let core: SessionCore
+  let queues = RunQueues()
 
   /// Inputs that a run must give, in the model's order.
   public let inputs: [ValueInfo]
@@ -205,66 +205,6 @@ public final class InferenceSession: Sendable {
       description: model.documentation, version: model.modelVersion, irVersion: model.irVersion,
       opsets: model.opsets,
       properties: model.metadata)
-  }
-
-  /// Runs the model and returns when it is done.
-  ///
-  /// - Parameters:
-  ///   - inputs: a tensor for each input, by name.
-  ///   - outputs: the values to return, any of the graph's; nil for the model's outputs.
-  ///   - options: how long it may take, and who may cancel it.
-  /// - Returns: the tensors by name.
-  /// - Throws: `RunError`; `ModelError` where no plan can be made for these shapes.
-  public func run(
-    _ inputs: [String: Tensor], outputs: [String]? = nil, options: RunOptions = RunOptions()
-  ) throws -> [String: Tensor] {
-    try run(
-      inputs, outputs: outputs ?? self.outputs.map(\.name), into: [:], options: options)
-  }
-
-  /// Runs the model as above, with results written into memory that is there already.
-  ///
-  /// - Parameter destinations: tensors by the names of outputs, of the results' types and shapes; their memory is
-  ///   written into, and overlaps neither an input's nor another's.
-  /// - Returns: the tensors by name, those of `destinations` among them.
-  /// - Throws: as above; `RunError.outputMismatch` where a result has another type or shape.
-  package func run(
-    _ inputs: [String: Tensor], outputs: [String], into destinations: [String: Tensor],
-    options: RunOptions
-  ) throws -> [String: Tensor] {
-    let interrupt = options.timeout.map { Interrupt(timeout: $0) } ?? Interrupt()
-    options.cancellation?.attach(interrupt)
-    defer { options.cancellation?.detach(interrupt) }
-    let observe = options.observe.map { observe in
-      { @Sendable (timing: StageTiming) in
-        observe(timing.steps.map { StepObservation($0, timing) })
-      }
-    }
-    return try core.run(
-      inputs, outputs: outputs, into: destinations, interrupt: interrupt, observe: observe)
-  }
-
-  /// Runs the model on a thread of the session's own. Cancelling the task cancels the run.
-  ///
-  /// - Throws: as the blocking `run`.
-  public func run(
-    _ inputs: [String: Tensor], outputs: [String]? = nil, options: RunOptions = RunOptions()
-  ) async throws -> [String: Tensor] {
-    var options = options
-    let cancellation = options.cancellation ?? Cancellation()
-    options.cancellation = cancellation
-    return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { [options] continuation in
-        queues.async {
-          continuation.resume(
-            with: Result { () throws -> [String: Tensor] in
-              try self.run(inputs, outputs: outputs, options: options)
-            })
-        }
-      }
-    } onCancel: {
-      cancellation.cancel()
-    }
   }
 
   /// Names of all values that the model's nodes compute, in the order in which they are computed: each may be asked for

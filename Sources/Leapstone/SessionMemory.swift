@@ -84,7 +84,7 @@ public struct SessionMemory: Sendable {
   /// What a run takes, without running it. The plan that is made is the one that a run with such inputs uses.
   ///
   /// - Parameters:
-  ///   - inputs: a type and shape for each input, by name.
+  ///   - inputs: a type and shape for each input that is a tensor, by name.
   ///   - outputs: the values that the run is to return, any of the graph's; nil for the model's outputs.
   /// - Throws: `ModelError` where no plan can be made; `RunError` where the model does not take such inputs, or where its
   ///   weights exceed the budget.

@@ -69,7 +69,8 @@ private func status(of error: ModelError, isRun: Bool) -> Int {
 
 private func status(of error: RunError) -> Int {
   switch error {
-  case .unknownInput, .missingInput, .inputMismatch, .unknownOutput, .outputMismatch, .elementCount:
+  case .unknownInput, .missingInput, .inputMismatch, .unknownOutput, .outputMismatch, .noTensor,
+    .elementCount:
     LEAPSTONE_INVALID_ARGUMENT
   case .node: LEAPSTONE_RUN_FAILED
   case .cancelled: LEAPSTONE_CANCELLED

@@ -14,32 +14,26 @@ public func sessionRun(
   call(isRun: true) {
     let session = try Handles.object(session, as: SessionObject.self).session
     let inputs = try namedInputs(
-      try texts(inputNames, inputCount, "input_names"), try array(inputs, inputCount, "inputs"),
-      session)
+      try texts(inputNames, inputCount, "input_names"), try array(inputs, inputCount, "inputs"))
     let given = try array(UnsafePointer(outputs), outputCount, "outputs")
     let names = try wantedNames(outputNames, outputCount, session)
     let destinations = try namedDestinations(names, given, inputs)
     let (options, profile, recorder) = try runOptions(options)
     defer { profile?.add(recorder.steps) }
     let results = try session.run(
-      inputs, outputs: names, into: destinations, options: options)
+      values: inputs, outputs: names, into: destinations, options: options)
     try giveOut(consume results, names, outputs)
   }
 }
 
-/// The tensors that a run is given, by name.
+/// The values that a run is given, by name.
 private func namedInputs(
-  _ names: [String], _ handles: UnsafeBufferPointer<OpaquePointer?>, _ session: InferenceSession
-) throws -> [String: Tensor] {
-  var inputs: [String: Tensor] = [:]
+  _ names: [String], _ handles: UnsafeBufferPointer<OpaquePointer?>
+) throws -> [String: RunValue] {
+  var inputs: [String: RunValue] = [:]
   for (name, handle) in zip(names, handles) {
     let value = try Handles.object(handle, as: ValueObject.self).value
-    guard case .tensor(let tensor) = value else {
-      let expected = (session.inputs + session.overridableInitializers).first { $0.name == name }
-      throw RunError.inputMismatch(
-        name, expected: expected?.type.description ?? "a tensor", got: value.description)
-    }
-    guard inputs.updateValue(tensor, forKey: name) == nil else {
+    guard inputs.updateValue(value, forKey: name) == nil else {
       throw CallFailure.argument("input '\(escaped(name))' is given twice")
     }
   }
@@ -60,7 +54,7 @@ private func wantedNames(
 
 /// Tensors whose memory is to hold outputs, by the outputs' names. No two, and none of them and an input, may overlap.
 private func namedDestinations(
-  _ names: [String], _ handles: UnsafeBufferPointer<OpaquePointer?>, _ inputs: [String: Tensor]
+  _ names: [String], _ handles: UnsafeBufferPointer<OpaquePointer?>, _ inputs: [String: RunValue]
 ) throws -> [String: Tensor] {
   var destinations: [String: Tensor] = [:]
   for (name, handle) in zip(names, handles) where handle != nil {
@@ -70,7 +64,8 @@ private func namedDestinations(
       throw CallFailure.argument(
         "output '\(escaped(name))': only tensors that the caller made, not of strings, are written")
     }
-    for (other, taken) in Array(inputs) + Array(destinations) where tensor.overlaps(taken) {
+    let taken = inputs.flatMap { name, value in value.tensors.map { (name, $0) } }
+    for (other, memory) in taken + Array(destinations) where tensor.overlaps(memory) {
       throw CallFailure.argument(
         "the memory for output '\(escaped(name))' overlaps that of '\(escaped(other))'")
     }
@@ -119,9 +114,9 @@ private func runOptions(
 }
 
 /// Puts results where no value was given for them: all of them, or, where one cannot be, none. Memory that others hold too, an
-/// input's say or a constant's, is copied.
+/// input's say, a constant's or another item's, is copied.
 private func giveOut(
-  _ results: consuming [String: Tensor], _ names: [String],
+  _ results: consuming [String: RunValue], _ names: [String],
   _ outputs: UnsafeMutablePointer<OpaquePointer?>?
 ) throws {
   guard let outputs else { return }
@@ -129,10 +124,10 @@ private func giveOut(
   let lastPlaces = Dictionary(names.enumerated().map { ($1, $0) }) { $1 }
   let made = try names.enumerated().compactMap { index, name -> (Int, ValueObject)? in
     guard outputs[index] == nil else { return nil }
-    guard var tensor = results[name] else { throw RunError.unknownOutput(name, known: names) }
+    guard var value = results[name] else { throw RunError.unknownOutput(name, known: names) }
     if lastPlaces[name] == index { results[name] = nil }
-    try tensor.unshare()
-    return (index, ValueObject(.tensor(tensor)))
+    try value.unshare()
+    return (index, ValueObject(value))
   }
   do {
     for (index, object) in made { outputs[index] = try Handles.add(object) }

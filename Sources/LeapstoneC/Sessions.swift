@@ -174,7 +174,7 @@ private func signatures(
     }
     signatures[name] = (elements, shape)
   }
-  for input in session.inputs where signatures[input.name] == nil {
+  for input in session.inputs where signatures[input.name] == nil && !input.type.isContainer {
     throw RunError.missingInput(input.name, expected: "a shape for \(input.type)")
   }
   return signatures

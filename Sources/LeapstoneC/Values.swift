@@ -109,25 +109,9 @@ public func sequenceCreate(
     }
     for (index, value) in values.enumerated() where !value.hasType(of: values[0]) {
       throw CallFailure.argument(
-        "items[\(index)] is \(value.description), items[0] \(values[0].description)")
+        "items[\(index)] is \(value), items[0] \(values[0])")
     }
     place.pointee = try Handles.add(ValueObject(.sequence(values)))
-  }
-}
-
-extension HeldValue {
-  /// Whether two values may be in one sequence. What is empty goes with anything of its kind.
-  fileprivate func hasType(of other: HeldValue) -> Bool {
-    switch (self, other) {
-    case (.tensor(let mine), .tensor(let theirs)): return mine.dataType == theirs.dataType
-    case (.sequence(let mine), .sequence(let theirs)):
-      guard let first = mine.first, let other = theirs.first else { return true }
-      return first.hasType(of: other)
-    case (.optional(let mine), .optional(let theirs)):
-      guard let mine, let theirs else { return true }
-      return mine.hasType(of: theirs)
-    default: return false
-    }
   }
 }
 

@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct SegmentMemoryTests {
   /// An operator that makes as many elements as its input has zeros; with a bound for float32 alone.
-  private struct Pick: HostOperator {
+  private struct Pick: TensorHostOperator {
     static let declarations = [OperatorDeclaration("Pick", domain: "test")]
     init(_ node: NodeReader) throws {}
 
@@ -46,7 +46,7 @@ import Testing
       graph: graph, policy: .owned, ledger: MemoryLedger(budget: .max))
     let planner = Planner(
       program: program, weights: weights, options: PlanOptions(), outputs: graph.outputs)
-    let state = PlanningState(program: program, inputs: [x: (type, [4, 8])])
+    let state = PlanningState(program: program, inputs: [x: .tensor(type, shape: [4, 8])])
     return try planner.segment(from: state).memory
   }
 

@@ -19,7 +19,10 @@ package enum Evaluator {
     epilogue: [EpilogueStage] = [], byteLimit: Int = .max
   ) throws -> [Tensor] {
     if let host = operation.hostOperator(for: inputs.map { $0?.dataType }) {
-      return try host.run(inputs)
+      return try host.run(inputs.map { $0.map(RunValue.tensor) }).map { output in
+        guard let tensor = output.tensor else { throw OperatorError("\(output) is no tensor") }
+        return tensor
+      }
     }
     let outputs = try infer(operation, inputs, outputCount)
     var total = 0

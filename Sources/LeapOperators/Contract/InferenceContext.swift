@@ -32,7 +32,10 @@ package struct InferenceContext: Sendable {
   package private(set) var outputs: [InferredValue?]
 
   package init(inputs: [InferredValue?], given: [Bool], outputCount: Int) {
-    self.inputs = inputs
+    // The shapes that a model declares of items in containers are not checked, and prove nothing.
+    self.inputs = inputs.map { input in
+      input.map { $0.type.isContainer ? InferredValue($0.type.withoutShapes) : $0 }
+    }
     self.given = given
     outputs = Array(repeating: nil, count: outputCount)
   }
@@ -41,10 +44,7 @@ package struct InferenceContext: Sendable {
 
   /// The element type of a tensor input. Throws `OperatorError` where the input is no tensor or of unknown type.
   package func dataType(_ index: Int) throws -> DataType {
-    guard hasInput(index) else { throw OperatorError("input \(index) is required") }
-    guard let type = inputs[index]?.type else {
-      throw OperatorError("the type of input \(index) is not known")
-    }
+    let type = try type(index)
     guard let dataType = type.dataType else {
       throw OperatorError("input \(index) is \(type); expected a tensor")
     }
@@ -60,6 +60,24 @@ package struct InferenceContext: Sendable {
         "input \(index) is \(type); expected \(known.joined(separator: ", "))")
     }
     return type
+  }
+
+  /// The type of an input of any kind. Throws `OperatorError` where it is not known.
+  package func type(_ index: Int) throws -> ValueType {
+    guard hasInput(index) else { throw OperatorError("input \(index) is required") }
+    guard let type = inputs[index]?.type else {
+      throw OperatorError("the type of input \(index) is not known")
+    }
+    return type
+  }
+
+  /// The type of the items of a sequence. Throws `OperatorError` where the input is something else.
+  package func itemType(_ index: Int) throws -> ValueType {
+    let type = try type(index)
+    guard case .sequence(let item) = type else {
+      throw OperatorError("input \(index) is \(type); expected a sequence")
+    }
+    return item
   }
 
   /// The shape of an input; nil where its rank is not known or it is not given.

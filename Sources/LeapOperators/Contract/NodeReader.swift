@@ -117,6 +117,14 @@ package struct NodeReader: Sendable {
     }
   }
 
+  package func type(_ name: String) throws -> ValueType? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .type(let type): return type
+    case .some(let other): throw mismatch(name, "a type", other)
+    }
+  }
+
   /// A string attribute that must be one of the cases of an enumeration.
   package func choice<Choice: RawRepresentable & CaseIterable>(
     _ name: String, default value: Choice

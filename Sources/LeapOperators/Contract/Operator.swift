@@ -52,7 +52,8 @@ package protocol Operator: Sendable {
   var viewInput: Int? { get }
 
   /// What computes the outputs for inputs of these types where no kernel does: the operator itself where it is a
-  /// `HostOperator`, another one where elements are strings. nil where kernels do.
+  /// `HostOperator`, another one where elements are strings. nil where kernels do. An input without an element type is left
+  /// out, or is a sequence or an optional.
   func hostOperator(for inputs: [DataType?]) -> (any HostOperator)?
 
   /// Says types and shapes of the outputs, as far as those of the inputs allow. Throws `OperatorError` for inputs
@@ -74,13 +75,33 @@ extension Operator {
 }
 
 /// An operator whose output shapes follow from data (NonZero, Unique), or whose values are no numbers: it makes its own
-/// outputs when it runs, and ends a segment of the plan.
+/// outputs when it runs, and ends a segment of the plan. Hosts alone read and make sequences and optionals.
 package protocol HostOperator: Operator {
   /// Computes the outputs. Throws `OperatorError` for values that it cannot take.
-  func run(_ inputs: [Tensor?]) throws -> [Tensor]
+  func run(_ inputs: [RunValue?]) throws -> [RunValue]
 
-  /// The outputs with the largest extents that they may have for inputs of these shapes; nil where there is no bound.
+  /// The tensors that it makes, with the largest extents that they may have for inputs of these shapes; nil where there is no
+  /// bound. None where it hands on what there is already.
   func largestOutputs(_ inputs: [Operand?]) -> [Operand]?
+}
+
+/// A host that reads and makes tensors alone.
+package protocol TensorHostOperator: HostOperator {
+  /// Computes the outputs. Throws `OperatorError` for values that it cannot take.
+  func run(_ inputs: [Tensor?]) throws -> [Tensor]
+}
+
+extension TensorHostOperator {
+  package func run(_ inputs: [RunValue?]) throws -> [RunValue] {
+    let tensors = try inputs.enumerated().map { index, value -> Tensor? in
+      guard let value else { return nil }
+      guard let tensor = value.tensor else {
+        throw OperatorError("input \(index) is \(value); expected a tensor")
+      }
+      return tensor
+    }
+    return try run(tensors).map(RunValue.tensor)
+  }
 }
 
 extension HostOperator {

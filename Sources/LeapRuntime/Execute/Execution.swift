@@ -51,27 +51,27 @@ struct Execution {
   let memory: WorkingMemory
   let options: ExecutionOptions
   /// Values that exist: inputs, and what segments left.
-  private(set) var tensors: [ValueID: Tensor]
+  private var values: [ValueID: RunValue]
   /// Tensors whose memory is to hold results.
   private let destinations: [ValueID: Tensor]
 
   init(
     program: Program, memory: WorkingMemory, options: ExecutionOptions,
-    inputs: [ValueID: Tensor], destinations: [ValueID: Tensor]
+    inputs: [ValueID: RunValue], destinations: [ValueID: Tensor]
   ) {
     self.program = program
     self.memory = memory
     self.options = options
-    tensors = inputs
+    values = inputs
     self.destinations = destinations
   }
 
   /// Runs a segment's kernels, then its hosts. Returns what they left, by value.
   ///
   /// - Throws: `RunError`, `ModelError.outOfMemory`.
-  mutating func run(_ segment: Segment) throws -> [ValueID: Tensor] {
-    var made: [ValueID: Tensor] = [:]
-    tensors.merge(segment.known) { $1 }
+  mutating func run(_ segment: Segment) throws -> [ValueID: RunValue] {
+    var made: [ValueID: RunValue] = [:]
+    for (id, tensor) in segment.known { values[id] = .tensor(tensor) }
     try memory.reserve(
       arena: segment.memory.arena, scratch: try segment.memory.scratch(width: options.width),
       results: segment.memory.results)
@@ -83,12 +83,12 @@ struct Execution {
         flushesDenormals: options.flushesDenormals)
       try execute(run, segment)
     }
-    for (result, tensor) in zip(segment.results, results) { made[result.value] = tensor }
-    tensors.merge(made) { $1 }
+    for (result, tensor) in zip(segment.results, results) { made[result.value] = .tensor(tensor) }
+    values.merge(made) { $1 }
     for position in segment.hostNodes {
       let outputs = try runHost(position)
       made.merge(outputs) { $1 }
-      tensors.merge(outputs) { $1 }
+      values.merge(outputs) { $1 }
     }
     return made
   }
@@ -109,14 +109,24 @@ struct Execution {
     return given
   }
 
-  /// A value that exists, or a constant.
+  /// A tensor that exists, or a constant.
   func tensor(_ id: ValueID) throws -> Tensor {
-    if let tensor = tensors[id] { return tensor }
+    let value = try value(id)
+    guard let tensor = value.tensor else {
+      throw ModelError.planning(
+        nil, reason: "'\(program.graph[id].name)' is \(value), which no kernel reads")
+    }
+    return tensor
+  }
+
+  /// A value that exists, or a constant.
+  func value(_ id: ValueID) throws -> RunValue {
+    if let value = values[id] { return value }
     guard let constant = program.graph.constants[id] else {
       throw ModelError.planning(
         nil, reason: "nothing has computed '\(program.graph[id].name)'")
     }
-    return try constant.tensor()
+    return .tensor(try constant.tensor())
   }
 
   private func execute(_ run: SegmentRun, _ segment: Segment) throws {
@@ -157,22 +167,37 @@ struct Execution {
     }
   }
 
-  private func runHost(_ position: Int) throws -> [ValueID: Tensor] {
+  private func runHost(_ position: Int) throws -> [ValueID: RunValue] {
     let node = program.graph.nodes[position]
-    let inputs = try node.inputs.map { try $0.map { try tensor($0) } }
-    let types = inputs.map { $0?.dataType }
+    let inputs = try node.inputs.map { try $0.map { try value($0) } }
+    let tensors = inputs.map { $0?.tensor }
+    let types = tensors.map { $0?.dataType }
     guard let host = program.operators[position].hostOperator(for: types) else { return [:] }
-    let bound = host.outputBound(inputs.map { $0.map { Operand($0.dataType, $0.shape) } })
+    let bound = host.outputBound(tensors.map { $0.map { Operand($0.dataType, $0.shape) } })
     if let bound { try memory.chargeResults(bound) }
-    let outputs: [Tensor]
+    let outputs: [RunValue]
     do { outputs = try host.run(inputs) } catch let error as OperatorError {
       throw RunError.node(node.description(in: program.graph), reason: error.reason)
     }
-    if bound == nil {
-      try memory.chargeResults(outputs.map(\.byteCount).reduce(0, saturatingSum))
-    }
-    var made: [ValueID: Tensor] = [:]
-    for (id, tensor) in zip(node.outputs, outputs) { if let id { made[id] = tensor } }
+    if bound == nil { try memory.chargeResults(newBytes(of: outputs, madeFrom: inputs)) }
+    var made: [ValueID: RunValue] = [:]
+    for (id, value) in zip(node.outputs, outputs) { if let id { made[id] = value } }
     return made
+  }
+
+  /// Bytes of the tensors that a host made: those that share the memory of its inputs were there before.
+  private func newBytes(of outputs: [RunValue], madeFrom inputs: [RunValue?]) -> Int {
+    var counted = Set(inputs.flatMap { $0?.tensors ?? [] }.compactMap(\.storage))
+    return outputs.flatMap(\.tensors).reduce(0) { sum, tensor in
+      guard let storage = tensor.storage, counted.insert(storage).inserted else { return sum }
+      return saturatingSum(sum, tensor.byteCount)
+    }
+  }
+}
+
+extension Tensor {
+  /// Which memory the elements lie in; nil for strings.
+  fileprivate var storage: ObjectIdentifier? {
+    if case .bytes(let storage, _) = contents { ObjectIdentifier(storage) } else { nil }
   }
 }

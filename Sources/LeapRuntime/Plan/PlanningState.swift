@@ -12,7 +12,7 @@ import LeapTensors
 /// What a segment starts from. A value type: planning a segment makes the next one's from it.
 package struct PlanningState: Sendable {
   let program: Program
-  /// Types with all extents known.
+  /// Types with all extents known; of containers, without the shapes of what they hold.
   var types: ValueTable<ValueType>
   /// Elements that are known.
   var known: ValueTable<Tensor>
@@ -21,16 +21,17 @@ package struct PlanningState: Sendable {
   /// Positions of the nodes still to be planned, ascending.
   var remaining: [Int]
 
-  /// - Parameter inputs: the shape of every input that the caller gives. Constants serve for the others.
-  package init(program: Program, inputs: [ValueID: (DataType, Shape)]) {
+  /// - Parameter inputs: the type of every input that the caller gives, with all extents known where it is a tensor.
+  ///   Constants serve for the others.
+  package init(program: Program, inputs: [ValueID: ValueType]) {
     self.program = program
     types = program.constantTypes
     known = program.knownConstants
     available = Set(inputs.keys)
     remaining = Array(program.graph.nodes.indices)
-    for (id, input) in inputs {
+    for (id, type) in inputs {
       known[id] = nil
-      types[id] = .tensor(input.0, shape: input.1.map(Dimension.fixed))
+      types[id] = type
     }
   }
 
@@ -39,12 +40,12 @@ package struct PlanningState: Sendable {
     program.constantTypes[value] != nil && !available.contains(value)
   }
 
-  /// Adds what a segment's run found out: tensors that it left behind.
-  package mutating func learn(_ tensors: [ValueID: Tensor], elementsOf wanted: Set<ValueID>) {
-    for (id, tensor) in tensors {
-      types[id] = .tensor(tensor.dataType, shape: tensor.shape.map(Dimension.fixed))
+  /// Adds what a segment's run found out: values that it left behind.
+  package mutating func learn(_ values: [ValueID: RunValue], elementsOf wanted: Set<ValueID>) {
+    for (id, value) in values {
+      types[id] = value.valueType
       available.insert(id)
-      if wanted.contains(id) { known[id] = tensor }
+      if wanted.contains(id) { known[id] = value.tensor }
     }
   }
 }
@@ -102,6 +103,10 @@ extension PlanningState {
     if try fold(position) { return true }
     if hostOperator(position) != nil {
       selection.hostNodes.append(position)
+      // What reads a container is a host too, and may follow at once: it runs after this one, and needs no shapes to be planned.
+      for (output, inferred) in zip(node.outputs, try infer(position).outputs) {
+        if let output, let type = inferred?.type, type.isContainer { types[output] = type }
+      }
       return true
     }
     for (output, inferred) in zip(node.outputs, try infer(position).outputs) {

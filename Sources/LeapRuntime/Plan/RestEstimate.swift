@@ -59,7 +59,7 @@ struct RestEstimate {
     }
     bytes = saturatingSum(bytes, bound)
     for (id, operand) in zip(node.outputs, outputs) {
-      guard let id else { continue }
+      guard let id, state.types[id]?.isContainer != true else { continue }
       state.types[id] = .tensor(operand.dataType, shape: operand.shape.map(Dimension.fixed))
       state.available.insert(id)
     }

@@ -9,7 +9,8 @@ final class PlannedSegment: Sendable {
   let segment: Segment
   private let followers: SingleFlightCache<FollowerKey, PlannedSegment>
 
-  /// What decides the next segment: shapes that only running told, and elements that planning must know.
+  /// What decides the next segment: shapes that only running told, and elements that planning must know. What a sequence or
+  /// an optional holds decides nothing: no kernel reads it.
   private struct FollowerKey: Hashable, Sendable {
     var shapes: [ValueID: Shape]
     var elements: [ValueID: [UInt8]]
@@ -25,16 +26,16 @@ final class PlannedSegment: Sendable {
 
   /// The segment that follows when this one left `made`.
   func following(
-    _ made: [ValueID: Tensor], _ execution: Execution, _ planner: Planner
+    _ made: [ValueID: RunValue], _ execution: Execution, _ planner: Planner
   ) throws -> PlannedSegment {
     guard var state = segment.next else { return self }
     var learned = made
-    for id in segment.observed { learned[id] = try execution.tensor(id) }
+    for id in segment.observed { learned[id] = try execution.value(id) }
     let key = FollowerKey(
-      shapes: learned.mapValues(\.shape),
+      shapes: learned.compactMapValues { $0.tensor?.shape },
       elements: Dictionary(
         uniqueKeysWithValues: segment.observed.map { id in
-          (id, learned[id].map { $0.withUnsafeBytes { [UInt8]($0) } } ?? [])
+          (id, learned[id]?.tensor?.withUnsafeBytes { [UInt8]($0) } ?? [])
         }))
     return try followers.value(for: key) {
       state.learn(learned, elementsOf: segment.observed)

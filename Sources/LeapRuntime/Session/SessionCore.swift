@@ -41,19 +41,13 @@ package final class SessionCore: Sendable {
   let width: Int
   private let configuration: SessionConfiguration
   private let roots: SingleFlightCache<RootKey, PlannedSegment>
-  private let inputIDs: [String: ValueID]
+  let inputIDs: [String: ValueID]
   private let variants = Mutex<[Set<String>: SessionCore]>([:])
 
   /// What decides the first segment of a run.
   private struct RootKey: Hashable, Sendable {
-    var inputs: [ValueID: Signature]
+    var inputs: [ValueID: InputSignature]
     var outputs: [ValueID]
-  }
-  private struct Signature: Hashable, Sendable, CustomStringConvertible {
-    var dataType: DataType
-    var shape: Shape
-    /// As a tensor of this type and shape describes itself.
-    var description: String { "\(dataType) \(shape)" }
   }
 
   /// How many shapes of inputs a session keeps plans for.
@@ -100,22 +94,22 @@ package final class SessionCore: Sendable {
   /// Runs the model.
   ///
   /// - Parameters:
-  ///   - inputs: tensors by name.
+  ///   - inputs: values by name.
   ///   - outputs: names of values of the graph; nil for the model's outputs.
   ///   - destinations: tensors, by the names of outputs, whose memory is to hold the results; it is written into.
   /// - Throws: `RunError`, `ModelError`.
   package func run(
-    _ inputs: [String: Tensor], outputs: [String]? = nil, into destinations: [String: Tensor] = [:],
+    values inputs: [String: RunValue], outputs: [String]? = nil,
+    into destinations: [String: Tensor] = [:],
     interrupt: Interrupt = Interrupt(), observe: (@Sendable (StageTiming) -> Void)? = nil
-  ) throws -> [String: Tensor] {
+  ) throws -> [String: RunValue] {
     let names = outputs ?? outputNames
     let session = try computing(names)
     guard session === self else {
       return try session.run(
-        inputs, outputs: names, into: destinations, interrupt: interrupt, observe: observe)
+        values: inputs, outputs: names, into: destinations, interrupt: interrupt, observe: observe)
     }
-    let signatures = inputs.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) }
-    let given = try checked(signatures).mapValues { inputs[$0]! }
+    let given = try checked(inputs)
     let memory = try pool.take(interrupt)
     defer { pool.giveBack(memory) }
     var options = ExecutionOptions(width: width, interrupt: interrupt)
@@ -126,17 +120,15 @@ package final class SessionCore: Sendable {
   }
 
   private func execute(
-    _ given: [ValueID: Tensor], _ names: [String], _ destinations: [String: Tensor],
+    _ given: GivenInputs, _ names: [String], _ destinations: [String: Tensor],
     _ memory: WorkingMemory, _ options: ExecutionOptions
-  ) throws -> [String: Tensor] {
+  ) throws -> [String: RunValue] {
     let wanted = outputIDs(names)
     let written = wanted.compactMap { name, id in destinations[name].map { (id, $0) } }
     var execution = Execution(
-      program: program, memory: memory, options: options, inputs: given,
+      program: program, memory: memory, options: options, inputs: given.values,
       destinations: Dictionary(written) { first, _ in first })
-    var planned = try root(
-      given.mapValues { Signature(dataType: $0.dataType, shape: $0.shape) }, wanted.map(\.id),
-      options.interrupt)
+    var planned = try root(given.signatures, wanted.map(\.id), options.interrupt)
     var known: [ValueID: Tensor] = [:]
     while true {
       let made = try execution.run(planned.segment)
@@ -144,11 +136,11 @@ package final class SessionCore: Sendable {
       guard planned.segment.next != nil else { break }
       planned = try planned.following(made, execution, planner(wanted.map(\.id)))
     }
-    var results: [String: Tensor] = [:]
+    var results: [String: RunValue] = [:]
     for (name, id) in wanted {
-      let result = try known[id] ?? execution.tensor(id)
+      let result = try known[id].map(RunValue.tensor) ?? execution.value(id)
       results[name] =
-        try destinations[name].map { try $0.receiving(result, output: name) } ?? result
+        try destinations[name].map { .tensor(try $0.receiving(result, output: name)) } ?? result
     }
     return results
   }
@@ -168,16 +160,17 @@ package final class SessionCore: Sendable {
   }
 
   private func root(
-    _ given: [ValueID: Signature], _ outputs: [ValueID], _ interrupt: Interrupt
+    _ given: [ValueID: InputSignature], _ outputs: [ValueID], _ interrupt: Interrupt
   ) throws -> PlannedSegment {
     try roots.value(for: RootKey(inputs: given, outputs: outputs), interrupt: interrupt) {
       let state = PlanningState(
-        program: program, inputs: given.mapValues { ($0.dataType, $0.shape) })
+        program: program, inputs: given.mapValues(\.type))
       return try PlannedSegment(state, planner(outputs))
     }
   }
 
-  /// The plan's first segment for inputs of these types and shapes, kept for the runs that follow.
+  /// The plan's first segment for inputs of these types and shapes, kept for the runs that follow. Sequences and optionals are
+  /// not among them: nothing that they hold decides it.
   ///
   /// - Parameter outputs: names of values of the graph; nil for the model's outputs.
   /// - Throws: `ModelError`; `RunError` where the model does not take such inputs.
@@ -187,9 +180,7 @@ package final class SessionCore: Sendable {
     let names = outputs ?? outputNames
     let session = try computing(names)
     guard session === self else { return try session.plan(inputs: inputs, outputs: names) }
-    let signatures = inputs.mapValues { Signature(dataType: $0.0, shape: $0.1) }
-    let given = try checked(signatures).mapValues { signatures[$0]! }
-    return try root(given, outputIDs(names).map(\.id), Interrupt()).segment
+    return try root(checked(inputs), outputIDs(names).map(\.id), Interrupt()).segment
   }
 
   private var outputNames: [String] { model.graph.outputs.map { model.graph[$0].name } }
@@ -221,57 +212,5 @@ extension SessionCore {
       variants[names] = made
     }
     return made
-  }
-
-  /// The names of the inputs by value, after checking names, types, ranks and shapes.
-  private func checked(_ inputs: [String: Signature]) throws -> [ValueID: String] {
-    let graph = model.graph
-    var given: [ValueID: String] = [:]
-    for name in inputs.keys {
-      guard let id = inputIDs[name] else {
-        throw RunError.unknownInput(name, known: graph.inputs.map { graph[$0].name })
-      }
-      given[id] = name
-    }
-    var symbols: [String: (extent: Int, input: String)] = [:]
-    for id in graph.inputs {
-      let name = graph[id].name
-      guard let mine = inputIDs[name] else { continue }
-      guard given[mine] != nil, let input = inputs[name] else {
-        if graph.constants[id] != nil { continue }
-        throw RunError.missingInput(
-          name, expected: graph[id].type?.description ?? "a value of unknown type")
-      }
-      guard input.shape.span(of: input.dataType) != nil else {
-        throw RunError.inputMismatch(
-          name, expected: "extents whose product fits 64 bits", got: input.description)
-      }
-      try check(input, name, graph[id].type, &symbols)
-    }
-    return given
-  }
-
-  private func check(
-    _ input: Signature, _ name: String, _ type: ValueType?,
-    _ symbols: inout [String: (extent: Int, input: String)]
-  ) throws {
-    guard let type else { return }
-    func mismatch(_ note: String = "") -> RunError {
-      .inputMismatch(name, expected: "\(type)\(note)", got: input.description)
-    }
-    guard type.dataType == input.dataType else { throw mismatch() }
-    guard let shape = type.shape else { return }
-    guard shape.count == input.shape.rank else { throw mismatch() }
-    for (expected, extent) in zip(shape, input.shape) {
-      switch expected {
-      case .fixed(let value) where value != extent: throw mismatch()
-      case .symbol(let symbol):
-        if let known = symbols[symbol], known.extent != extent {
-          throw mismatch(" with \(symbol) = \(known.extent), as in input '\(known.input)'")
-        }
-        symbols[symbol] = (extent, name)
-      default: break
-      }
-    }
   }
 }

@@ -1,15 +1,11 @@
-// HeldValue: what C holds as a value: a tensor, a sequence, or an optional.
+// ValueObject: what C holds as a value, with what it was shown of it.
 
 import CLeapstone
 import LeapTensors
 import Leapstone
 import Synchronization
 
-enum HeldValue: Sendable {
-  case tensor(Tensor)
-  case sequence([HeldValue])
-  indirect case optional(HeldValue?)
-
+extension RunValue {
   /// The kind, by the header's number.
   var kind: Int {
     switch self {
@@ -19,32 +15,33 @@ enum HeldValue: Sendable {
     }
   }
 
-  /// What it is, for messages.
-  var description: String {
-    switch self {
-    case .tensor(let tensor): tensor.description
-    case .sequence(let items): "a sequence of \(items.count)"
-    case .optional(let item): item == nil ? "an optional without value" : "an optional with a value"
-    }
-  }
-
   /// The values of a sequence, or that of an optional.
   ///
   /// - Throws: `CallFailure`.
-  var items: [HeldValue] {
+  var items: [RunValue] {
     get throws {
       switch self {
       case .tensor(let tensor): throw CallFailure.argument("\(tensor) is a tensor, it has no items")
-      case .sequence(let items): return items
-      case .optional(let item): return item.map { [$0] } ?? []
+      case .sequence(let items, _): return items
+      case .optional(let item, _): return item.map { [$0] } ?? []
       }
+    }
+  }
+
+  /// Whether two values may be in one sequence. What is empty goes with anything of its kind.
+  func hasType(of other: RunValue) -> Bool {
+    switch (self, other) {
+    case (.tensor(let mine), .tensor(let theirs)): return mine.dataType == theirs.dataType
+    case (.sequence, .sequence), (.optional, .optional):
+      return other.valueType.map { isOf($0) } ?? valueType.map { other.isOf($0) } ?? true
+    default: return false
     }
   }
 }
 
 final class ValueObject: HandledObject {
   static let kind = HandleKind.value
-  let value: HeldValue
+  let value: RunValue
   /// Whether a run may write into the tensor: into memory of the caller's, and none that others may share.
   let isWritable: Bool
   private let views = Mutex(Views())
@@ -62,7 +59,7 @@ final class ValueObject: HandledObject {
     let count: Int
   }
 
-  init(_ value: HeldValue, isWritable: Bool = false) {
+  init(_ value: RunValue, isWritable: Bool = false) {
     self.value = value
     self.isWritable = isWritable
   }
@@ -73,7 +70,7 @@ final class ValueObject: HandledObject {
   var tensor: Tensor {
     get throws {
       guard case .tensor(let tensor) = value else {
-        throw CallFailure.argument("the value is \(value.description), no tensor")
+        throw CallFailure.argument("the value is \(value), no tensor")
       }
       return tensor
     }
