@@ -43,6 +43,13 @@ struct OperatorHarness {
       try makeOperator(given: inputs.map { $0 != nil }), inputs: inputs, outputCount: outputCount)
   }
 
+  /// The outputs of a host, which may read and make sequences and optionals. Throws what the operator throws.
+  func run(values: [RunValue?]) throws -> [RunValue] {
+    let operation = try makeOperator(given: values.map { $0 != nil })
+    let host = try #require(operation.hostOperator(for: values.map { $0?.tensor?.dataType }))
+    return try host.run(values)
+  }
+
   /// What the operator infers from types, shapes and known elements alone.
   func infer(_ inputs: [InferredValue?]) throws -> [InferredValue?] {
     var context = InferenceContext(

@@ -17,6 +17,13 @@ struct ModelBuilder {
     return id
   }
 
+  /// An input of any type.
+  mutating func input(_ name: String, of type: ValueType) -> ValueID {
+    let id = graph.addValue(Value(name: name, type: type))
+    graph.inputs.append(id)
+    return id
+  }
+
   mutating func constant(_ name: String, _ tensor: Tensor) -> ValueID {
     let shape = tensor.shape.map(Dimension.fixed)
     let id = graph.addValue(Value(name: name, type: .tensor(tensor.dataType, shape: shape)))

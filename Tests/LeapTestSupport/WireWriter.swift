@@ -41,6 +41,31 @@ package struct WireWriter {
 }
 
 extension WireWriter {
+  /// The value info of a sequence or an optional of tensors of unknown shape: `kinds` from the outside in.
+  package mutating func container(
+    _ field: UInt64, _ name: String, _ kinds: [Container], type: Int64 = 1
+  ) {
+    message(field) {
+      $0.string(1, name)
+      $0.message(2) { $0.type(kinds[...], type) }
+    }
+  }
+
+  /// What holds values, by the number of its field in TypeProto.
+  package enum Container: UInt64, Sendable {
+    case sequence = 4
+    case optional = 9
+  }
+
+  /// The fields of a type.
+  private mutating func type(_ kinds: ArraySlice<Container>, _ elements: Int64) {
+    guard let first = kinds.first else {
+      message(1) { $0.int(1, elements) }
+      return
+    }
+    message(first.rawValue) { $0.message(1) { $0.type(kinds.dropFirst(), elements) } }
+  }
+
   /// The value info of a float32 tensor.
   package mutating func value(
     _ field: UInt64, _ name: String, type: Int64 = 1, shape: [Int64]? = [1]

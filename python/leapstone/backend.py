@@ -137,6 +137,9 @@ def _model_of_node(
 
 
 def _type_of(value: Any) -> onnx.TypeProto:
+    if value is None or (isinstance(value, (list, tuple)) and not value):
+        raise InvalidArgument(
+            "an empty sequence and None tell no type: run a model that declares one")
     if isinstance(value, (list, tuple)):
         return helper.make_sequence_type_proto(_type_of(value[0]))
     array = np.asarray(value)
