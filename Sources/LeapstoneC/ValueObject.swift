@@ -28,6 +28,15 @@ extension RunValue {
     }
   }
 
+  /// How many containers lie in one another.
+  var depth: Int {
+    switch self {
+    case .tensor: 0
+    case .sequence(let items, _): 1 + (items.lazy.map(\.depth).max() ?? 0)
+    case .optional(let item, _): 1 + (item?.depth ?? 0)
+    }
+  }
+
   /// Whether two values may be in one sequence. What is empty goes with anything of its kind.
   func hasType(of other: RunValue) -> Bool {
     switch (self, other) {

@@ -111,8 +111,19 @@ public func sequenceCreate(
       throw CallFailure.argument(
         "items[\(index)] is \(value), items[0] \(values[0])")
     }
-    place.pointee = try Handles.add(ValueObject(.sequence(values)))
+    place.pointee = try Handles.add(ValueObject(try nested(.sequence(values))))
   }
+}
+
+/// As many containers in one another as the types of a model may have.
+private let depthLimit = 64
+
+/// The value. Throws `CallFailure` where it nests so deep that whoever walks through it may run out of stack.
+private func nested(_ value: RunValue) throws -> RunValue {
+  guard value.depth <= depthLimit else {
+    throw CallFailure.argument("more than \(depthLimit) sequences and optionals in one another")
+  }
+  return value
 }
 
 @_cdecl("leapstone_optional_create")
@@ -122,7 +133,7 @@ public func optionalCreate(
   call {
     let place = try place(value, "value")
     let held = try item.map { try Handles.object($0, as: ValueObject.self).value }
-    place.pointee = try Handles.add(ValueObject(.optional(held)))
+    place.pointee = try Handles.add(ValueObject(try nested(.optional(held))))
   }
 }
 

@@ -63,34 +63,66 @@ struct NodeCase: Decodable, Sendable {
     }
   }
 
-  /// A case whose values are no tensors.
+  /// A case whose values no run takes or gives.
   private struct UnreadableCase: Error {
     let reason: String
   }
 
   private func compare(_ session: InferenceSession, _ data: String) throws -> String? {
-    var inputs: [String: Tensor] = [:]
+    var inputs: [String: RunValue] = [:]
     for (index, input) in session.inputs.enumerated() {
       guard FileManager.default.fileExists(atPath: "\(data)/input_\(index).pb") else { continue }
-      inputs[input.name] = try tensor("\(data)/input_\(index).pb", input.type)
+      inputs[input.name] = try value("\(data)/input_\(index).pb", input.type)
     }
-    let results = try session.run(inputs)
+    let results = try session.run(values: inputs)
     for (index, output) in session.outputs.enumerated() {
-      let expected = try tensor("\(data)/output_\(index).pb", output.type)
+      let expected = try value("\(data)/output_\(index).pb", output.type)
       guard let got = results[output.name] else { return "output '\(output.name)' is missing" }
-      if let reason = Comparison.mismatch(got, expected, relative: rtol, absolute: atol) {
-        return "output '\(output.name)': \(reason)"
-      }
+      if let reason = mismatch(got, expected) { return "output '\(output.name)': \(reason)" }
     }
     return nil
   }
 
-  private func tensor(_ path: String, _ type: ValueType) throws -> Tensor {
-    guard type.dataType != nil else { throw UnreadableCase(reason: "\(type)") }
-    guard case .tensor(let tensor) = try StoredValue.read(path: path, as: .tensor).value else {
-      throw UnreadableCase(reason: "a value that is no tensor")
+  private func mismatch(_ got: RunValue, _ expected: RunValue) -> String? {
+    func first(_ got: [RunValue], _ expected: [RunValue]) -> String? {
+      guard got.count == expected.count else { return "\(got.count) items for \(expected.count)" }
+      return zip(got, expected).lazy.compactMap { mismatch($0, $1) }.first
     }
-    return tensor
+    switch (got, expected) {
+    case (.tensor(let got), .tensor(let expected)):
+      return Comparison.mismatch(got, expected, relative: rtol, absolute: atol)
+    case (.sequence(let got, _), .sequence(let expected, _)): return first(got, expected)
+    case (.optional(let got, _), .optional(let expected, _)):
+      return first(got.map { [$0] } ?? [], expected.map { [$0] } ?? [])
+    default: return "\(got) for \(expected)"
+    }
+  }
+
+  private func value(_ path: String, _ type: ValueType) throws -> RunValue {
+    let kind: StoredValue.Kind? =
+      switch type {
+      case .tensor: .tensor
+      case .sequence: .sequence
+      case .optional: .optional
+      case .sparseTensor, .map: nil
+      }
+    guard let kind, let value = runValue(try StoredValue.read(path: path, as: kind).value) else {
+      throw UnreadableCase(reason: "\(type)")
+    }
+    return value
+  }
+
+  /// A stored value as runs take and give it; nil for a map, which they do not.
+  private func runValue(_ stored: StoredValue) -> RunValue? {
+    switch stored {
+    case .tensor(let tensor): return .tensor(tensor)
+    case .sequence(let items):
+      let values = items.compactMap(runValue)
+      return values.count == items.count ? .sequence(values) : nil
+    case .optional(nil): return .optional(nil)
+    case .optional(let item?): return runValue(item).map { .optional($0) }
+    case .map: return nil
+    }
   }
 
   /// The element types of the model's values beyond float32, float64, integers of 8 bits and more, and bool.

@@ -228,4 +228,17 @@ final class ReleaseCount: Sendable {
     #expect(leapstone_sequence_create([value, nil], 2, &sequence) == LEAPSTONE_INVALID_HANDLE)
     for handle in [value, other, optional] { try ok(leapstone_value_free(handle)) }
   }
+
+  @Test func valuesNestNoDeeperThanTypes() throws {
+    var values = [try tensor([1], [1])]
+    while let value = try? made({ leapstone_optional_create(values.last ?? nil, $0) }) {
+      values.append(value)
+    }
+    #expect(values.count == 65)
+    #expect(message.contains("64"), "\(message)")
+    var sequence: Handle?
+    let status = leapstone_sequence_create([values.last ?? nil], 1, &sequence)
+    #expect(status == LEAPSTONE_INVALID_ARGUMENT)
+    for value in values { try ok(leapstone_value_free(value)) }
+  }
 }

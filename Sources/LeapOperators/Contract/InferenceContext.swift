@@ -33,9 +33,11 @@ package struct InferenceContext: Sendable {
 
   package init(inputs: [InferredValue?], given: [Bool], outputCount: Int) {
     // The shapes that a model declares of items in containers are not checked, and prove nothing.
-    self.inputs = inputs.map { input in
-      input.map { $0.type.isContainer ? InferredValue($0.type.withoutShapes) : $0 }
-    }
+    let hasContainers = inputs.contains { $0?.type.isContainer == true }
+    self.inputs =
+      hasContainers
+      ? inputs.map { $0.map { $0.type.isContainer ? InferredValue($0.type.withoutShapes) : $0 } }
+      : inputs
     self.given = given
     outputs = Array(repeating: nil, count: outputCount)
   }
