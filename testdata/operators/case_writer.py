@@ -34,7 +34,24 @@ def random(*shape, dtype=np.float32, seed=0, low=-2.0, high=2.0):
 
 
 def has_doubles(feeds):
-    return any(np.asarray(array).dtype == np.float64 for array in feeds.values())
+    return any(not isinstance(value, list) and np.asarray(value).dtype == np.float64
+               for value in feeds.values())
+
+
+def type_of(value, shaped=True):
+    """The type of an array, or of a list: a sequence of tensors in any shapes."""
+    if isinstance(value, list):
+        return helper.make_sequence_type_proto(type_of(value[0], shaped=False))
+    array = np.asarray(value)
+    return helper.make_tensor_type_proto(
+        helper.np_dtype_to_tensor_dtype(array.dtype), array.shape if shaped else None)
+
+
+def message_of(value, name):
+    """An array, or a list of arrays, as ONNX stores it."""
+    if isinstance(value, list):
+        return numpy_helper.from_list(value, name)
+    return numpy_helper.from_array(np.asarray(value), name)
 
 
 class CaseWriter:
@@ -49,7 +66,8 @@ class CaseWriter:
 
     def add(self, operator, opset, inputs, constants=(), outputs=1, name="", rtol=1e-5, atol=1e-6,
             reference=False, **attributes):
-        """One case: `inputs` are arrays, None for those left out; `constants` become initializers.
+        """One case: `inputs` are arrays, lists for sequences, None for those left out; `constants`
+        become initializers.
 
         With `reference` the expected outputs come from onnx.reference even where ONNX Runtime has
         a kernel.
@@ -63,9 +81,7 @@ class CaseWriter:
                    for index in constants if inputs[index] is not None]
         graph = helper.make_graph(
             [node], operator.lower(),
-            [helper.make_tensor_value_info(
-                key, helper.np_dtype_to_tensor_dtype(np.asarray(array).dtype), np.shape(array))
-             for key, array in fed],
+            [helper.make_value_info(key, type_of(value)) for key, value in fed],
             [helper.make_empty_tensor_value_info(result) for result in results], weights)
         opsets = [helper.make_opsetid("", opset)]
         model = helper.make_model(graph, opset_imports=opsets,
@@ -81,7 +97,9 @@ class CaseWriter:
         for source, make in runners[1:] if reference else runners:
             try:
                 with np.errstate(all="ignore"):
-                    outputs = [np.asarray(array) for array in make().run(None, feeds)]
+                    outputs = [
+                        [np.asarray(item) for item in value] if isinstance(value, list)
+                        else np.asarray(value) for value in make().run(None, feeds)]
                 if source == "onnx.reference" and has_doubles(feeds):
                     self.confirm(model, feeds, outputs)
                 return outputs, source
@@ -122,17 +140,16 @@ class CaseWriter:
         except ValueError as error:
             self.refused.append((stem, str(error)))
             return
-        for value, array in zip(model.graph.output, outputs):
-            value.CopyFrom(helper.make_tensor_value_info(
-                value.name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape))
+        for value, result in zip(model.graph.output, outputs):
+            value.CopyFrom(helper.make_value_info(value.name, type_of(result)))
         data = self.directory / stem / "test_data_set_0"
         data.mkdir(parents=True, exist_ok=True)
         (data.parent / "model.onnx").write_bytes(model.SerializeToString())
         for kind, arrays in (("input", feeds.items()),
                              ("output", zip((v.name for v in model.graph.output), outputs))):
             for index, (key, array) in enumerate(arrays):
-                tensor = numpy_helper.from_array(np.asarray(array), key)
-                (data / f"{kind}_{index}.pb").write_bytes(tensor.SerializeToString())
+                message = message_of(array, key)
+                (data / f"{kind}_{index}.pb").write_bytes(message.SerializeToString())
         self.lines.append({"name": stem, "operator": operator, "opset": opset, "rtol": rtol,
                            "atol": atol, "expected": source})
 

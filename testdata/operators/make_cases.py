@@ -24,11 +24,12 @@ import convolution_cases
 import elementwise_cases
 import normalization_cases
 import reduction_cases
+import sequence_cases
 import shape_cases
 from case_writer import CaseWriter
 
 FAMILIES = (elementwise_cases, shape_cases, reduction_cases, convolution_cases,
-            normalization_cases)
+            normalization_cases, sequence_cases)
 
 
 def stamp():
