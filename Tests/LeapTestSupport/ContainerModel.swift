@@ -26,6 +26,14 @@ package enum ContainerModel {
     $0.value(12, "last", shape: nil)
   }
 
+  /// `y`: a sequence of the tensor `x` of one float.
+  package static let constructing = WireWriter.model {
+    $0.string(2, "constructing")
+    $0.node("SequenceConstruct", ["x"], ["y"])
+    $0.value(11, "x")
+    $0.container(12, "y", [.sequence])
+  }
+
   /// `same`: the optional sequence `o` of floats; `has`: whether it has a value.
   package static let looking = WireWriter.model {
     $0.string(2, "looking")

@@ -5,6 +5,14 @@ import LeapTools
 import LeapstoneImage
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 @Suite struct RunErrorTests {
   private static let model = "@resnet-digits.onnx"
   private static let digit = "@pictures/digit-3.png"
@@ -194,6 +202,26 @@ import Testing
       RunCommand.run([located(RunErrorTests.model), "--image", "-"], environment))
     #expect(second.code == 130)
     #expect(second.lines.filter { $0.hasPrefix("-") }.count == 2)
+  }
+
+  @Test func sequencesAreNeitherMadeNorShown() throws {
+    try withTemporaryDirectory { directory in
+      let path = "\(directory)/model.onnx"
+      try write(ContainerModel.inserting, to: path)
+      let made = onnxRun([path, "--random", "0"])
+      #expect(made.code == 2)
+      #expect(made.error.contains("--random: input 's' is sequence(float32 of unknown rank)"))
+      try write(ContainerModel.constructing, to: path)
+      let shown = onnxRun([path, "--random", "0"])
+      #expect(shown.code == 2)
+      #expect(shown.error.contains("output 'y' is no tensor but a sequence of 1: float32 1"))
+    }
+  }
+
+  private func write(_ bytes: [UInt8], to path: String) throws {
+    let file = try #require(fopen(path, "wb"))
+    defer { fclose(file) }
+    #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
   }
 
   @Test func aReaderThatWentAway() {

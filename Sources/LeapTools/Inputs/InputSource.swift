@@ -45,12 +45,12 @@ package struct InputSource {
     let given = inputs.compactMap { input in
       tensors[input.name].map { (type: input.type, shape: $0.shape) }
     }
+    if let other = missing.first(where: { $0.type.dataType == nil }) {
+      throw ToolError("--random: input '\(escaped(other.name))' is \(other.type), no tensor")
+    }
     let (shapes, notes) = try ShapeOptions.choose(missing, given: given)
     for (stream, input) in inputs.enumerated() {
-      guard let shape = shapes[input.name] else { continue }
-      guard let type = input.type.dataType else {
-        throw ToolError("--random: input '\(escaped(input.name))' is \(input.type)")
-      }
+      guard let shape = shapes[input.name], let type = input.type.dataType else { continue }
       tensors[input.name] = try RandomTensor.make(
         type, shape, seed: seed, stream: stream, range: options.ranges[input.name])
     }
