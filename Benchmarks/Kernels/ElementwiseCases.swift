@@ -92,7 +92,7 @@ enum ElementwiseCases {
       inputs: types.map { Operand($0, shape) }, outputs: [Operand(dataType, result)],
       instructionSet: instructionSet)
     guard
-      let candidate = try operation.candidates(request).first(where: { $0.name == "elementwise" })
+      let candidate = try operation.candidates(request).first(where: { $0.name == .elementwise })
     else { return nil }
     _ = try candidate.bind(request)
     return ElementwiseCase(

@@ -126,7 +126,7 @@ struct KernelBench {
           let time = try timer.nanoseconds(candidate, layer.request, weights: layer.weights)
           let rate = layer.operations / time
           rows.rows.append([
-            file, layer.name, "\(layer.count)", candidate.name, index == chosen ? "*" : "",
+            file, layer.name, "\(layer.count)", candidate.name.rawValue, index == chosen ? "*" : "",
             fixed(candidate.cost.nanoseconds / 1e6, 4), fixed(time / 1e6, 4), fixed(rate, 1),
             fixed(rate / peak * 100, 1),
           ])

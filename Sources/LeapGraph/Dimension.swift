@@ -40,6 +40,10 @@ public indirect enum Dimension: Hashable, Sendable {
     case (.minimum, let a, let b) where a == b, (.maximum, let a, let b) where a == b: return a
     case (.subtract, let a, .fixed(let b)) where b != .min: return combine(.add, a, .fixed(-b))
     case (.add, .fixed, _), (.multiply, .fixed, _): return combine(operation, right, left)
+    // What lies side by side n times: a + a and a * b + a with known b.
+    case (.add, let a, let b) where a == b: return combine(.multiply, a, .fixed(2))
+    case (.add, .expression(.multiply, let a, .fixed(let b)), let c) where a == c:
+      return Operation.add.apply(b, 1).map { combine(.multiply, a, .fixed($0)) } ?? .unknown
     // (a + b) + c and (a * b) * c with known b and c.
     case (.add, .expression(.add, let a, .fixed(let b)), .fixed(let c)):
       return Operation.add.apply(b, c).map { combine(.add, a, .fixed($0)) } ?? .unknown
@@ -55,7 +59,21 @@ public indirect enum Dimension: Hashable, Sendable {
     case (.divide, .expression(.add, let a, .fixed(let b)), .fixed(let c))
     where c > 0 && b % c == 0:
       return combine(.add, combine(.divide, a, .fixed(c)), .fixed(b / c))
-    default: return .expression(operation, left, right)
+    default:
+      let terms = left.termCount + right.termCount
+      return terms <= largestTermCount ? .expression(operation, left, right) : .unknown
+    }
+  }
+
+  /// How many symbols and numbers an expression may have: a hostile model could grow it with every node, and what works on
+  /// expressions calls itself. What is larger is not known until inputs are.
+  private static let largestTermCount = 256
+
+  private var termCount: Int {
+    if case .expression(_, let left, let right) = self {
+      left.termCount + right.termCount
+    } else {
+      1
     }
   }
 

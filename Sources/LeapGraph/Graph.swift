@@ -55,7 +55,7 @@ package struct Graph: Sendable {
 
   package subscript(id: ValueID) -> Value {
     get { values[id.index] }
-    set { values[id.index] = newValue }
+    _modify { yield &values[id.index] }
   }
 
   /// Adds a value.

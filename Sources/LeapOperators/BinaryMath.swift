@@ -177,7 +177,7 @@ package struct BinaryOperator: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     _ = try kernel(request)
     return KernelCandidate(
-      name: "elementwise", inputs: [.plain, .plain], outputs: [.plain],
+      name: .elementwise, inputs: [.plain, .plain], outputs: [.plain],
       inPlace: inPlacePairs(request), cost: elementwiseCost(request, operations: 1), bind: kernel
     ).inAnyLayout(request)
   }
@@ -268,7 +268,7 @@ package struct VariadicOperator: Operator {
     _ = try kernel(request)
     // Later inputs are read after the output was first written, so only the first two may lie under it.
     return KernelCandidate(
-      name: "elementwise", inputs: request.inputs.map { _ in .plain }, outputs: [.plain],
+      name: .elementwise, inputs: request.inputs.map { _ in .plain }, outputs: [.plain],
       inPlace: inPlacePairs(request, inputs: 0..<min(2, request.inputs.count)),
       cost: elementwiseCost(request, operations: Double(request.inputs.count)), bind: kernel
     ).inAnyLayout(request)

@@ -23,7 +23,7 @@ func conversionCandidates(
   let layout: LayoutRequirement = isNarrow ? .contiguous : .plain
   return [
     KernelCandidate(
-      name: "elementwise",
+      name: .elementwise,
       inputs: request.inputs.indices.map { $0 == 0 ? layout : .planned }, outputs: [layout],
       inPlace: isNarrow ? [] : inPlacePairs(request, inputs: 0..<1),
       cost: elementwiseCost(request, operations: 1), bind: bind)

@@ -153,7 +153,7 @@ package struct Split: Operator {
     let width = input.dataType.byteWidth
     return [
       KernelCandidate(
-        name: "copy", inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned },
+        name: .copy, inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned },
         outputs: request.outputs.map { _ in .plain },
         cost: Cost(operations: 0, bytes: 2 * Double(input.byteCount))
       ) { settled in

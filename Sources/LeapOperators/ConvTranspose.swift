@@ -115,7 +115,7 @@ package struct ConvTranspose: EpilogueOperator {
         try cutBegin(
           input: input[$0], output: output[$0], kernel: kernel[$0], axis: $0, resolved)
       })
-    let plain = plainCandidate("col2im", geometry, request, speed: 25) {
+    let plain = plainCandidate(.col2im, geometry, request, speed: 25) {
       try TransposedConvolution.kernel(geometry, $0)
     }
     return [plain] + BlockedTransposed.candidates(geometry, request)

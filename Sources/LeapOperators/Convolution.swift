@@ -73,11 +73,11 @@ package struct Conv: EpilogueOperator {
     _ geometry: ConvolutionGeometry, _ request: KernelRequest
   ) -> KernelCandidate {
     if DepthwiseConvolution.applies(to: geometry) {
-      return LeapOperators.plainCandidate("depthwise-planes", geometry, request, speed: 3) {
+      return LeapOperators.plainCandidate(.depthwisePlanes, geometry, request, speed: 3) {
         try DepthwiseConvolution.kernel(geometry, $0)
       }
     }
-    return LeapOperators.plainCandidate("im2col", geometry, request, speed: 50) {
+    return LeapOperators.plainCandidate(.im2col, geometry, request, speed: 50) {
       try PlainPrologue.kernel($0) { try Im2colConvolution.kernel(geometry, $0) }
     }
   }
@@ -126,7 +126,7 @@ func checkBias(_ shape: [Dimension]?, channels: Dimension) throws {
 
 /// A candidate in the plain layout: images may lie apart, and a residual may be overwritten.
 func plainCandidate(
-  _ name: String, _ geometry: ConvolutionGeometry, _ request: KernelRequest, speed: Double,
+  _ name: Algorithm, _ geometry: ConvolutionGeometry, _ request: KernelRequest, speed: Double,
   bind: @escaping @Sendable (KernelRequest) throws -> Kernel
 ) -> KernelCandidate {
   var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)

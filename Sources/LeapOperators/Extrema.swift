@@ -56,7 +56,7 @@ package struct ArgExtreme: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "arg-extreme", inputs: [.innerContiguous(from: axis)],
+        name: .argExtreme, inputs: [.innerContiguous(from: axis)],
         outputs: [.innerContiguous(from: keepsDimensions ? axis + 1 : axis)],
         cost: Cost(
           operations: Double(request.inputs[0]?.shape.elementCount ?? 0),
@@ -128,7 +128,7 @@ package struct TopK: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "heap",
+        name: .heap,
         inputs: request.inputs.indices.map { $0 == 0 ? .innerContiguous(from: axis) : .planned },
         outputs: request.outputs.map { _ in .contiguous },
         cost: Cost(

@@ -163,7 +163,7 @@ package struct Gather: Operator {
     let isWide = indices.dataType == .int64
     return [
       KernelCandidate(
-        name: "gather", inputs: [.contiguous, .contiguous], outputs: [.contiguous],
+        name: .gather, inputs: [.contiguous, .contiguous], outputs: [.contiguous],
         cost: Cost(operations: 0, bytes: 2 * Double(request.outputs[0]?.byteCount ?? 0))
       ) { _ in
         Kernel(blocks: input.shape.outer(axis)) { invocation, outer in

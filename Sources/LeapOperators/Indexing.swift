@@ -39,7 +39,7 @@ package struct GatherElements: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let axis = axis
-    return try indexedCandidates(request, name: "gather-elements") { request in
+    return try indexedCandidates(request, name: .gatherElements) { request in
       let data = try request.requiredInput(0)
       return try IndexedAccess.gatherElements(
         data, try request.requiredInput(1),
@@ -50,7 +50,7 @@ package struct GatherElements: Operator {
 
 /// A candidate for contiguous operands.
 private func indexedCandidates(
-  _ request: KernelRequest, name: String, inPlace: [InPlacePair] = [],
+  _ request: KernelRequest, name: Algorithm, inPlace: [InPlacePair] = [],
   bind: @escaping @Sendable (KernelRequest) throws -> Kernel
 ) throws -> [KernelCandidate] {
   _ = try bind(request)
@@ -92,7 +92,7 @@ package struct GatherTuples: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let batchAxes = batchAxes
-    return try indexedCandidates(request, name: "gather-nd") {
+    return try indexedCandidates(request, name: .gatherNd) {
       try IndexedAccess.gatherTuples(
         try $0.requiredInput(0), try $0.requiredInput(1), batchAxes: batchAxes)
     }
@@ -126,7 +126,7 @@ package struct ScatterElements: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let (axis, function) = (axis, function)
     return try indexedCandidates(
-      request, name: "scatter-elements", inPlace: [InPlacePair(input: 0, output: 0)]
+      request, name: .scatterElements, inPlace: [InPlacePair(input: 0, output: 0)]
     ) { request in
       let (data, output) = try request.onlyInputAndOutput()
       return try IndexedAccess.scatterElements(
@@ -156,7 +156,7 @@ package struct ScatterTuples: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let function = function
     return try indexedCandidates(
-      request, name: "scatter-nd", inPlace: [InPlacePair(input: 0, output: 0)]
+      request, name: .scatterNd, inPlace: [InPlacePair(input: 0, output: 0)]
     ) { request in
       let (data, output) = try request.onlyInputAndOutput()
       return try IndexedAccess.scatterTuples(

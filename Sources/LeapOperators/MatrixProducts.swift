@@ -179,7 +179,7 @@ private func productCandidate(
     }
   }
   return KernelCandidate(
-    name: "panel", inputs: inputs, outputs: [output],
+    name: .panel, inputs: inputs, outputs: [output],
     inPlace: residuals.map { InPlacePair(input: $0, output: 0) }, epilogue: .all,
     packing: packing,
     cost: Cost(

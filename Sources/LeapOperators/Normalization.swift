@@ -26,7 +26,7 @@ package enum Normalization: OperatorFamily {
   ) throws -> KernelCandidate {
     _ = try bind(request)
     return KernelCandidate(
-      name: "standardization",
+      name: .standardization,
       inputs: request.inputs.indices.map { $0 == 0 ? layout : .contiguous },
       outputs: request.outputs.indices.map { $0 == 0 ? layout : .contiguous },
       inPlace: inPlacePairs(request, inputs: 0..<1),

@@ -117,7 +117,7 @@ package struct LocalResponseNormalization: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "local-response", inputs: [.innerContiguous(from: 1)],
+        name: .localResponse, inputs: [.innerContiguous(from: 1)],
         outputs: [.innerContiguous(from: 1)],
         cost: elementwiseCost(request, operations: 2 * Double(min(settings.size, 64)) + 40),
         bind: bind)

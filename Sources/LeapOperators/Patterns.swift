@@ -110,7 +110,7 @@ package struct Trilu: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "triangle",
+        name: .triangle,
         inputs: request.inputs.indices.map { $0 == 0 ? .contiguous : .planned },
         outputs: [.contiguous], inPlace: [InPlacePair(input: 0, output: 0)],
         cost: elementwiseCost(request, operations: 0), bind: bind)
@@ -151,7 +151,7 @@ package struct EyeLike: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "identity", inputs: [.planned], outputs: [.contiguous],
+        name: .identity, inputs: [.planned], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: 0), bind: bind)
     ]
   }
@@ -203,7 +203,7 @@ package struct OneHot: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "one-hot", inputs: [.contiguous, .planned, .contiguous], outputs: [.contiguous],
+        name: .oneHot, inputs: [.contiguous, .planned, .contiguous], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: 0), bind: bind)
     ]
   }
@@ -247,7 +247,7 @@ package struct ReverseSequence: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "reverse", inputs: [.contiguous, .contiguous], outputs: [.contiguous],
+        name: .reverse, inputs: [.contiguous, .contiguous], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: 0), bind: bind)
     ]
   }

@@ -63,7 +63,7 @@ package struct Cumulation: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "running", inputs: [.innerContiguous(from: axis), .planned],
+        name: .running, inputs: [.innerContiguous(from: axis), .planned],
         outputs: [.innerContiguous(from: axis)], inPlace: [InPlacePair(input: 0, output: 0)],
         cost: elementwiseCost(request, operations: 4), bind: bind)
     ]
@@ -151,7 +151,7 @@ package struct RangeNode: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "range", inputs: [.planned, .planned, .planned], outputs: [.contiguous],
+        name: .range, inputs: [.planned, .planned, .planned], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: 1), bind: bind)
     ]
   }
@@ -186,7 +186,7 @@ package struct Determinant: Operator {
     let extent = Double(request.inputs[0]?.shape.last ?? 0)
     return [
       KernelCandidate(
-        name: "elimination", inputs: [.contiguous], outputs: [.contiguous],
+        name: .elimination, inputs: [.contiguous], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: extent * extent * extent), bind: bind)
     ]
   }

@@ -132,7 +132,7 @@ func reductionCandidates(
   let isOfPixels = axes.enumerated().allSatisfy { $0.element == ($0.offset >= 2) }
   let blocked = function == .mean && isOfPixels ? BlockedPooling.mean(request) : nil
   let plain = KernelCandidate(
-    name: "reduction",
+    name: .reduction,
     inputs: request.inputs.indices.map { $0 == 0 ? layouts.input : .planned },
     outputs: [layouts.output],
     cost: Cost(

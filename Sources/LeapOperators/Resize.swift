@@ -1,6 +1,7 @@
 // Resize: operators that interpolate a tensor to another extent along any of its axes.
 //
-// 1. Agrees with ONNX Runtime down to which element "nearest" takes.
+// 1. Agrees with ONNX Runtime down to which element "nearest" takes, but where the official cases decide otherwise: see
+//    ResizeCoordinates.
 // 2. Extents stay symbolic: sizes that were computed from shapes, scales that are whole numbers or halves of halves.
 
 import LeapGraph

@@ -61,7 +61,7 @@ package struct Where: Operator {
     _ = try kernel(request)
     return [
       KernelCandidate(
-        name: "elementwise", inputs: [.plain, .plain, .plain], outputs: [.plain],
+        name: .elementwise, inputs: [.plain, .plain, .plain], outputs: [.plain],
         inPlace: inPlacePairs(request, inputs: 1..<3),
         cost: elementwiseCost(request, operations: 1), bind: kernel)
     ]
@@ -156,7 +156,7 @@ package struct Dropout: Operator {
     let layout: LayoutRequirement = ratio == 0 ? .plain : .contiguous
     return [
       KernelCandidate(
-        name: ratio == 0 ? "elementwise" : "dropout",
+        name: ratio == 0 ? .elementwise : .dropout,
         inputs: request.inputs.indices.map { $0 == 0 ? layout : .planned },
         outputs: request.outputs.map { _ in layout },
         inPlace: inPlacePairs(request, inputs: 0..<1),

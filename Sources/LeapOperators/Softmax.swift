@@ -50,7 +50,7 @@ package struct SoftmaxOperator: Operator {
     _ = try bind(request)
     return [
       KernelCandidate(
-        name: "softmax", inputs: [.innerContiguous(from: axis)],
+        name: .softmax, inputs: [.innerContiguous(from: axis)],
         outputs: [.innerContiguous(from: axis)],
         inPlace: [InPlacePair(input: 0, output: 0)],
         cost: elementwiseCost(request, operations: 12), bind: bind)

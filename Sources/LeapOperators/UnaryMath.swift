@@ -114,7 +114,7 @@ package struct UnaryOperator: Operator {
     let function = function
     _ = try ElementwiseKernels.unary(function, a: a, b: b, input: input, output: output)
     return KernelCandidate(
-      name: "elementwise", inputs: [.plain], outputs: [.plain],
+      name: .elementwise, inputs: [.plain], outputs: [.plain],
       inPlace: inPlacePairs(request), cost: elementwiseCost(request, operations: 8)
     ) { request in
       let (input, output) = try request.onlyInputAndOutput()
@@ -160,7 +160,7 @@ package struct Clip: Operator {
     _ = try kernel(request)
     let layouts = request.inputs.indices.map { $0 == 0 ? LayoutRequirement.plain : .contiguous }
     return KernelCandidate(
-      name: "elementwise", inputs: layouts, outputs: [.plain],
+      name: .elementwise, inputs: layouts, outputs: [.plain],
       inPlace: inPlacePairs(request, inputs: 0..<1),
       cost: elementwiseCost(request, operations: 2), bind: kernel
     ).inAnyLayout(request)

@@ -252,7 +252,7 @@ struct CandidateHarness {
         isSame, "\(candidate.name): other bits with \(variant)", sourceLocation: sourceLocation)
     }
     return CandidateResult(
-      name: candidate.name, isBlocked: request.outputs[0]?.blocks != nil, tensor: first)
+      name: candidate.name.rawValue, isBlocked: request.outputs[0]?.blocks != nil, tensor: first)
   }
 
   /// Output 0 of one run.
@@ -277,7 +277,9 @@ struct CandidateHarness {
       try run(kernel, (sources + targets).map { $0?.pointer }, isReversed: variant.isReversed)
     }
     for target in targets {
-      if let flaw = target?.flaw() { Issue.record("\(candidate.name), \(variant): \(flaw)") }
+      if let flaw = target?.flaw() {
+        Issue.record("\(candidate.name.rawValue), \(variant): \(flaw)")
+      }
     }
     return try #require(targets[0]).tensor()
   }

@@ -8,6 +8,55 @@ import LeapstoneImage
 import Testing
 
 @Suite struct RunOptionTests {
+  // MARK: --input
+
+  /// A model of `y = x + w`, where `w` is an input with a default.
+  private static let defaulted = WireWriter.model {
+    $0.node("Add", ["x", "w"], ["y"])
+    $0.message(5) {
+      $0.int(1, 2)
+      $0.int(2, 1)
+      $0.string(8, "w")
+      $0.data(9, [Float(10), 20].withUnsafeBytes { Array($0) })
+    }
+    $0.value(11, "x", shape: [2])
+    $0.value(11, "w", shape: [2])
+    $0.value(12, "y", shape: [2])
+  }
+
+  @Test func filesReplaceTheDefaultsOfInputs() throws {
+    try withTemporaryDirectory { directory in
+      try write(Self.defaulted, "\(directory)/model.onnx")
+      try NPZ.write([NamedTensor("x", try Tensor([Float(1), 2]))], to: "\(directory)/x.npz")
+      try NPZ.write(
+        [
+          NamedTensor("x", try Tensor([Float(1), 2])), NamedTensor("w", try Tensor([Float(5), 6])),
+        ],
+        to: "\(directory)/both.npz")
+      for (inputs, expected) in [("x", [Float(11), 22]), ("both", [6, 8])] {
+        let result = onnxRun([
+          "\(directory)/model.onnx", "--inputs", "\(directory)/\(inputs).npz", "--save",
+          "\(directory)/y.npz",
+        ])
+        #expect(result.code == 0, "\(result.error)")
+        #expect(try NPZ.read("\(directory)/y.npz")[0].tensor.elements(as: Float.self) == expected)
+      }
+    }
+  }
+
+  // MARK: names of algorithms
+
+  @Test(arguments: ["--algorithm", "--forbid"]) func algorithmsThatAreNoneAreRefused(flag: String)
+    throws
+  {
+    try withTemporaryDirectory { directory in
+      try write(Self.defaulted, "\(directory)/model.onnx")
+      let result = onnxRun(["\(directory)/model.onnx", "--random", "0", flag, "winnograd"])
+      #expect(result.code == 64)
+      #expect(result.error.contains("'winnograd'") && result.error.contains("winograd4"))
+    }
+  }
+
   // MARK: --external-root
 
   /// A model of `y = x + first + second`, three vectors of 2, whose constants lie in files beside it.

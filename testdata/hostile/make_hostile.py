@@ -161,6 +161,13 @@ def graph_cases():
     case("reference_outside.onnx", "a reference to a caller's attribute outside of any function",
          "stands in no function",
          one_node("Softmax", [data(1, "axis") + data(21, "axis") + number(20, 2)]))
+    names = ["x"] + [f"v{i}" for i in range(80)]
+    growing = [node("Concat", [names[i], names[max(i - 1, 0)], names[i]], [names[i + 1]],
+                    [integer("axis", 1)]) for i in range(80)]
+    case("doubling_extents.onnx", "an extent that every node makes several times as long",
+         "expected the same",
+         model(graph(growing + [node("Conv", ["v79", "w"], ["y"])], [value("x", FLOAT, ("n", "w"))],
+                     y, [floats("w", [1, 1, 3, 3], [1.0] * 9)])), step="session")
     case("unknown_operator.onnx", "an operator that does not exist", "NoSuchOperator",
          one_node("NoSuchOperator"), step="session")
 

@@ -42,7 +42,9 @@ final class ExternalData {
     // Where the model lies, and where it really lies: caches keep models as links into a store.
     let directory = resolve(parent(modelPath))
     let real = resolve(modelPath).map(parent)
-    permitted = [directory, real].compactMap { $0 } + extra
+    permitted = ([directory, real].compactMap { $0 } + extra).reduce(into: []) { roots, root in
+      if !roots.contains(root) { roots.append(root) }
+    }
     searched = permitted
   }
 
@@ -111,6 +113,9 @@ final class ExternalData {
     if let file = files[path] { return file }
     var status = stat()
     guard lstat(path, &status) == 0 else { throw failure(String(cString: strerror(errno))) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw failure("\(path) is not a regular file")
+    }
     guard status.st_nlink == 1 else {
       throw failure(
         "the file has \(status.st_nlink) hard links: any file may hide behind one; copy it")

@@ -210,8 +210,7 @@ package struct KernelRequest: Sendable {
 
 /// One way to compute a step.
 package struct KernelCandidate: Sendable {
-  /// The algorithm, as tools and `--algorithm` spell it: `im2col`, `pointwise-blocked`, `elementwise`.
-  package var name: String
+  package var name: Algorithm
   /// Layouts it takes, one for each input of the request.
   package var inputs: [LayoutRequirement]
   /// Layouts it makes, one for each output of the request.
@@ -231,7 +230,7 @@ package struct KernelCandidate: Sendable {
   package var bind: @Sendable (KernelRequest) throws -> Kernel
 
   package init(
-    name: String, inputs: [LayoutRequirement], outputs: [LayoutRequirement],
+    name: Algorithm, inputs: [LayoutRequirement], outputs: [LayoutRequirement],
     outputBlocks: (@Sendable (KernelRequest) -> [ChannelBlocks?])? = nil,
     inPlace: [InPlacePair] = [], epilogue: EpilogueCapabilities = [],
     packing: [Int: @Sendable (KernelRequest) throws -> PackingRecipe] = [:], cost: Cost,

@@ -12,7 +12,7 @@ package enum BlockedConcat {
       request.available.contains(where: { $0?.blocks?.width == width })
     else { return nil }
     return KernelCandidate(
-      name: "concat-blocked", inputs: request.inputs.map { _ in .blocked(width: width) },
+      name: .concatBlocked, inputs: request.inputs.map { _ in .blocked(width: width) },
       outputs: [.blocked(width: width)], outputBlocks: { [joined($0.inputs)] },
       cost: Cost(operations: 0, bytes: 2 * Double(output.byteCount)), bind: kernel)
   }

@@ -21,7 +21,7 @@ package enum Movement {
     }
     let plain: LayoutRequirement = inPlace.isEmpty ? .plain : .contiguous
     return KernelCandidate(
-      name: "copy",
+      name: .copy,
       inputs: request.inputs.indices.map { read.contains($0) ? plain : .planned },
       outputs: request.outputs.map { _ in plain }, inPlace: inPlace,
       cost: Cost(operations: 0, bytes: 2 * Double(output.byteCount))
@@ -53,7 +53,7 @@ package enum Movement {
       element.elementCount == 1
     else { throw OperatorError("a fill needs one element of a type of whole bytes") }
     return KernelCandidate(
-      name: "fill", inputs: request.inputs.map { _ in .planned }, outputs: [.contiguous],
+      name: .fill, inputs: request.inputs.map { _ in .planned }, outputs: [.contiguous],
       cost: Cost(operations: 0, bytes: Double(output.byteCount))
     ) { settled in
       let count = settled.outputs[0]?.shape.elementCount ?? 0
@@ -74,7 +74,7 @@ package enum Movement {
       throw OperatorError("constants of strings have no kernel")
     }
     return KernelCandidate(
-      name: "constant", inputs: request.inputs.map { _ in .planned }, outputs: [.contiguous],
+      name: .constant, inputs: request.inputs.map { _ in .planned }, outputs: [.contiguous],
       cost: Cost(operations: 0, bytes: Double(tensor.byteCount))
     ) { _ in
       Kernel(blocks: tensor.byteCount > 0 ? 1 : 0) { invocation, _ in

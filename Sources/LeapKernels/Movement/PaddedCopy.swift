@@ -39,7 +39,7 @@ package enum PaddedCopy {
       throw OperatorError("the output \(target.shape) is too large")
     }
     return KernelCandidate(
-      name: "pad",
+      name: .pad,
       inputs: request.inputs.indices.map {
         $0 == 0 ? .plain : $0 == constantInput ? .contiguous : .planned
       },

@@ -111,7 +111,7 @@ package struct BatchNormalizationKernel: Sendable {
     let bytes = Double(request.outputs.first??.byteCount ?? 0)
     let elements = Double(request.outputs.first??.shape.elementCount ?? 0)
     return KernelCandidate(
-      name: "channelwise",
+      name: .channelwise,
       inputs: request.inputs.indices.map { $0 == 0 ? image : .contiguous },
       outputs: request.outputs.indices.map { $0 == 0 ? image : .contiguous },
       inPlace: [InPlacePair(input: 0, output: 0)],

@@ -55,7 +55,7 @@ package enum Channelwise {
     let cut = ChannelCut(
       images: x.shape[0], channels: x.shape[1], pixels: x.shape.inner(from: 2))
     return KernelCandidate(
-      name: "channelwise", inputs: [.innerContiguous(from: 2)],
+      name: .channelwise, inputs: [.innerContiguous(from: 2)],
       outputs: [.innerContiguous(from: 2)],
       cost: Cost(operations: Double(x.shape.elementCount), bytes: Double(x.byteCount))
     ) { settled in

@@ -19,7 +19,7 @@ package enum BlockedPooling {
     let shape = counted
     let work =
       geometry.lineWork * Double(geometry.lines) * Double(request.inputs[0]!.shape.outer(2))
-    return candidate("window", request, blocks, operations: work) { set in
+    return candidate(.window, request, blocks, operations: work) { set in
       { x, y, rows in
         var windows = shape
         if kind == .max {
@@ -39,7 +39,7 @@ package enum BlockedPooling {
     let columns = x.shape[x.shape.rank - 1]
     let rows = x.shape.inner(from: 2) / max(1, columns)
     return candidate(
-      "mean", request, blocks, operations: Double(x.shape.elementCount)
+      .mean, request, blocks, operations: Double(x.shape.elementCount)
     ) { set in
       { x, y, _ in leap_blocked_mean(set, rows, columns, x, y) }
     }
@@ -63,7 +63,7 @@ package enum BlockedPooling {
   private static let blockWork = 1e5
 
   private static func candidate(
-    _ name: String, _ request: KernelRequest, _ blocks: ChannelBlocks, operations: Double,
+    _ name: Algorithm, _ request: KernelRequest, _ blocks: ChannelBlocks, operations: Double,
     _ body: @escaping @Sendable (leap_isa) -> RowBody
   ) -> KernelCandidate {
     let bytes = (request.inputs + request.outputs).reduce(0.0) { $0 + Double($1?.byteCount ?? 0) }

@@ -46,7 +46,7 @@ package enum Unpooling {
       }
     }
     return KernelCandidate(
-      name: "scatter", inputs: request.inputs.indices.map { $0 < 2 ? .contiguous : .planned },
+      name: .scatter, inputs: request.inputs.indices.map { $0 < 2 ? .contiguous : .planned },
       outputs: [.contiguous],
       cost: Cost(
         operations: Double(count), bytes: Double(x.byteCount) + Double(y.byteCount),

@@ -99,7 +99,7 @@ package enum WindowPooling {
     }
     let work = geometry.lineWork * Double(geometry.lines) * Double(x.shape.outer(2))
     return KernelCandidate(
-      name: "window", inputs: [.innerContiguous(from: 2)],
+      name: .window, inputs: [.innerContiguous(from: 2)],
       outputs: request.outputs.map { _ in .innerContiguous(from: 2) },
       cost: Cost(
         operations: work, bytes: Double(x.byteCount) + Double(y.byteCount),

@@ -10,6 +10,14 @@ import LeapTensors
 package struct Interpolation: Sendable, Hashable {
   package enum Method: String, CaseIterable, Sendable {
     case nearest, linear, cubic
+
+    var algorithm: Algorithm {
+      switch self {
+      case .nearest: .resizeNearest
+      case .linear: .resizeLinear
+      case .cubic: .resizeCubic
+      }
+    }
   }
   package var method: Method
   package var transformation: CoordinateTransformation

@@ -23,7 +23,7 @@ package enum BlockedResize {
     let bytes = Double(x.byteCount) + Double(y.byteCount)
     let taps = Double(rows.count * columns.count)
     return KernelCandidate(
-      name: "resize-\(interpolation.method.rawValue)",
+      name: interpolation.method.algorithm,
       inputs: request.inputs.indices.map { $0 == 0 ? .blocked(width: blocks.width) : .planned },
       outputs: [.blocked(width: blocks.width)], outputBlocks: { [$0.inputs[0]?.blocks] },
       cost: Cost(

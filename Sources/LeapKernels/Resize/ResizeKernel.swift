@@ -30,7 +30,7 @@ package enum ResizeKernel {
     let taps = try axes.map { try AxisTaps($0, interpolation) }
     let rounds = interpolation.method == .cubic || interpolation.antialias
     return KernelCandidate(
-      name: "resize-\(interpolation.method.rawValue)",
+      name: interpolation.method.algorithm,
       inputs: request.inputs.indices.map { $0 == 0 ? .plain : .planned }, outputs: [.plain],
       cost: cost(source, target, taps)
     ) { settled in

@@ -28,7 +28,8 @@ package struct IdentityRemoval: Pass {
       guard copy else { continue }
       let source = replacements[input] ?? input
       replacements[output] = source
-      context.graph[source].origin.names += context.graph[output].origin.names
+      let names = context.graph[output].origin.names
+      context.graph[source].origin.names += names
       removed.insert(node.id)
     }
     context.graph.replaceUses(replacements)

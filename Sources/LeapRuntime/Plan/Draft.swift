@@ -159,19 +159,19 @@ struct DraftBuilder {
   ) throws -> [KernelCandidate] {
     let all = try operation.candidates(request)
     var candidates = all.filter { candidate in
-      !options.forbidden.contains { PlanOptions.means($0, candidate.name) }
+      !options.forbidden.contains { candidate.name.isMeant(by: $0) }
     }
     let wanted =
       options.algorithms[node.name] ?? options.algorithms[node.origin.names.first ?? ""]
     if let wanted {
-      candidates = candidates.filter { PlanOptions.means(wanted, $0.name) }
+      candidates = candidates.filter { $0.name.isMeant(by: wanted) }
     } else if let general = options.algorithms[""],
-      candidates.contains(where: { PlanOptions.means(general, $0.name) })
+      candidates.contains(where: { $0.name.isMeant(by: general) })
     {
-      candidates = candidates.filter { PlanOptions.means(general, $0.name) }
+      candidates = candidates.filter { $0.name.isMeant(by: general) }
     }
     if candidates.isEmpty {
-      let names = all.map(\.name).joined(separator: ", ")
+      let names = all.map(\.name.rawValue).joined(separator: ", ")
       throw OperatorError(
         wanted.map { "it has no algorithm '\($0)'; it has \(names)" }
           ?? "every algorithm that it has is forbidden: \(names)")
@@ -307,7 +307,7 @@ extension Draft {
     }
     let bytes = Double(source.byteCount) + Double(target.byteCount)
     let candidate = KernelCandidate(
-      name: source.strides != nil && target.strides != nil ? "copy" : "reorder",
+      name: source.strides != nil && target.strides != nil ? .copy : .reorder,
       inputs: [requirement(source)], outputs: [requirement(target)],
       cost: Cost(operations: 0, bytes: bytes)
     ) { request in

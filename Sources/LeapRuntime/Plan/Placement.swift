@@ -42,6 +42,8 @@ struct Placement: Sendable {
   private var root: [Int]
   private var viewsOf: [Int: [Int]] = [:]
   private var members: [[Int]] = []
+  /// Those of them that are not known to be dead when the steps run that are looked at.
+  private var living: [[Int]] = []
 
   init(
     _ draft: Draft, _ dependencies: DraftDependencies, _ schedule: Schedule,
@@ -243,7 +245,8 @@ struct Placement: Sendable {
       place(output, in: buffer)
     case (let home?, nil):
       // A place among others, a concat's part say, is overwritten only where all that lies there dies.
-      guard diesHere(members[home.buffer], step), home.byteOffset == 0,
+      living[home.buffer] = living[home.buffer].filter { !isDead($0, before: schedule.stage[step]) }
+      guard diesHere(living[home.buffer], step), home.byteOffset == 0,
         Operand(.float32, draft.values[input].operand.shape, layout: home.layout).isDense,
         draft.values[output].operand.byteCount <= bufferBytes[home.buffer],
         !isResult(output) || draft.values[output].operand.byteCount == bufferBytes[home.buffer]
@@ -270,6 +273,13 @@ struct Placement: Sendable {
     }
   }
 
+  /// Whether all that touches a value comes before a stage, and so before all that follow.
+  private func isDead(_ value: Int, before stage: Int) -> Bool {
+    guard !isResult(value) else { return false }
+    let touching = dependencies.readers[value] + [dependencies.producer[value]].compactMap { $0 }
+    return touching.allSatisfy { elided[$0] || schedule.stage[$0] < stage }
+  }
+
   private mutating func refuse(_ step: Int, _ input: Int) -> Bool {
     let stage = schedule.stage[step]
     let later = dependencies.readers[input].first { $0 != step && schedule.stage[$0] >= stage }
@@ -284,6 +294,7 @@ struct Placement: Sendable {
   private mutating func newBuffer(_ bytes: Int) -> Int {
     bufferBytes.append(bytes)
     members.append([])
+    living.append([])
     return bufferBytes.count - 1
   }
 
@@ -301,6 +312,7 @@ struct Placement: Sendable {
     for value in values {
       places[value] = own
       members[place.buffer].append(value)
+      living[place.buffer].append(value)
     }
   }
 

@@ -1,6 +1,7 @@
 // PlanOptions: what, besides the shapes of the inputs, decides a plan.
 
 import LeapKernels
+import LeapTensors
 
 /// What a plan is made for.
 package struct PlanOptions: Sendable, Hashable {
@@ -37,9 +38,19 @@ package struct PlanOptions: Sendable, Hashable {
     self.memoryPolicy = memoryPolicy
   }
 
-  /// Whether a name stands for an algorithm: its own, or that of its family: `winograd` stands for `winograd2` and `winograd4`.
-  static func means(_ name: String, _ algorithm: String) -> Bool {
-    algorithm == name
-      || algorithm.hasPrefix(name) && algorithm.dropFirst(name.count).allSatisfy(\.isNumber)
+  /// Checks the names of algorithms.
+  ///
+  /// - Throws: `ModelError.option` for one that no operator has.
+  func checkAlgorithms() throws {
+    for (option, names) in [("algorithm", Array(algorithms.values)), ("forbid", Array(forbidden))] {
+      for name in names.sorted()
+      where name.isEmpty || !Algorithm.allCases.contains(where: { $0.isMeant(by: name) }) {
+        let all = Algorithm.allCases.map(\.rawValue).sorted()
+        throw ModelError.option(
+          name: option,
+          reason: "no operator has an algorithm '\(name)'; there are \(all.joined(separator: ", "))"
+        )
+      }
+    }
   }
 }

@@ -199,7 +199,8 @@ struct SegmentBinder {
     steps.append(
       Step(
         node: step.node, name: node?.origin.names.first ?? node?.name ?? "",
-        operatorType: node?.operatorType ?? "", algorithm: step.candidate.name, stage: stage,
+        operatorType: node?.operatorType ?? "", algorithm: step.candidate.name.rawValue,
+        stage: stage,
         cost: step.candidate.cost, kernel: kernel, locations: locations,
         inputCount: step.inputs.count, sharedOffset: shared))
   }

@@ -78,6 +78,7 @@ package final class SessionCore: Sendable {
     if let asked = configuration.width, asked < 1 {
       throw ModelError.option(name: "threads", reason: "\(asked) is not a number of threads")
     }
+    try configuration.plan.checkAlgorithms()
     width = configuration.width ?? ProcessorCount.available()
     let passes = configuration.disablesAllPasses ? [] : standardPasses
     let graph = try Optimizer.optimize(

@@ -62,7 +62,9 @@ struct BenchTool: Sendable {
 
   private func inputs(_ model: LoadedModel) throws -> [String: Tensor] {
     let metadata = model.session.metadata
-    let source = InputSource(settings.inputs, inputs: model.inputs) {
+    let source = InputSource(
+      settings.inputs, inputs: model.inputs, defaulted: model.session.overridableInitializers
+    ) {
       try settings.image.preprocessing(metadata)
     }
     if settings.inputs.images.isEmpty { return try told(source.tensors()) }

@@ -8,18 +8,23 @@ import LeapstoneImage
 /// Finds a tensor for each input of a model.
 package struct InputSource {
   private let options: InputOptions
+  /// The inputs that need a tensor.
   private let inputs: [ValueInfo]
+  /// These, and those that have a default in the model.
+  private let known: [ValueInfo]
   private let preprocessing: () throws -> Preprocessing
 
   /// - Parameters:
   ///   - inputs: the model's inputs, with the types that SHAPES options gave them.
+  ///   - defaulted: inputs that the model has a default for: files may replace it.
   ///   - preprocessing: what makes tensors of pictures; asked for where a picture is given.
   package init(
-    _ options: InputOptions, inputs: [ValueInfo],
+    _ options: InputOptions, inputs: [ValueInfo], defaulted: [ValueInfo] = [],
     preprocessing: @escaping () throws -> Preprocessing
   ) {
     self.options = options
     self.inputs = inputs
+    known = inputs + defaulted
     self.preprocessing = preprocessing
   }
 
@@ -34,7 +39,7 @@ package struct InputSource {
     try checkNames()
     var tensors = try options.set.map(readSet) ?? [:]
     try readFiles(&tensors, excluded)
-    for input in inputs {
+    for input in known {
       if let tensor = tensors[input.name] { try check(tensor, input) }
     }
     let missing = inputs.filter { tensors[$0.name] == nil && $0.name != excluded }
@@ -73,7 +78,7 @@ package struct InputSource {
   }
 
   private func noInput(_ name: String) -> String {
-    let names = inputs.map(\.name)
+    let names = known.map(\.name)
     return "the model has no input '\(escaped(name))'; it has \(quoted(names))"
       + suggestion(for: name, among: names)
   }
@@ -100,7 +105,7 @@ package struct InputSource {
     var tensors: [String: Tensor] = [:]
     for name in entries {
       let file = "\(path)/\(name)"
-      if name.hasSuffix(".npy"), let input = inputs.first(where: { "\($0.name).npy" == name }) {
+      if name.hasSuffix(".npy"), let input = known.first(where: { "\($0.name).npy" == name }) {
         tensors[input.name] = try readArray(file)
       } else if name.hasPrefix("input_"), name.hasSuffix(".pb") {
         guard let index = Int(name.dropFirst(6).dropLast(3)), inputs.indices.contains(index) else {
@@ -118,7 +123,7 @@ package struct InputSource {
   }
 
   private func archive(_ path: String) throws -> [String: Tensor] {
-    let names = Set(inputs.map(\.name))
+    let names = Set(known.map(\.name))
     var tensors: [String: Tensor] = [:]
     for entry in try NPZ.read(path) where !entry.name.hasPrefix("out:") {
       let short = entry.name.hasPrefix("in:") ? String(entry.name.dropFirst(3)) : entry.name
@@ -159,7 +164,7 @@ package struct InputSource {
 
   /// `NAME=FILE` where the model has such an input; names may hold `=` too.
   private func named(_ text: String) -> (name: String, path: String)? {
-    let input = inputs.filter { text.hasPrefix("\($0.name)=") }
+    let input = known.filter { text.hasPrefix("\($0.name)=") }
       .max { $0.name.count < $1.name.count }
     return input.map { ($0.name, String(text.dropFirst($0.name.count + 1))) }
   }
@@ -170,7 +175,7 @@ package struct InputSource {
     case "npy": return try readArray(path)
     case "pb": return try readProtobuf(path)
     case "png", "jpg", "jpeg", "ppm", "pgm":
-      guard let input = inputs.first(where: { $0.name == name }) else {
+      guard let input = known.first(where: { $0.name == name }) else {
         throw ToolError.usage("--input: \(noInput(name))")
       }
       let steps = try preprocessing()

@@ -39,7 +39,9 @@ struct PictureRun {
     steps = try preprocessing.resolved(for: input.type)
     tool.console.detail("pre-processing: \(steps.flags)")
     labels = try settings.image.labels()
-    let reader = InputSource(settings.inputs, inputs: tool.inputs) { preprocessing }
+    let reader = InputSource(
+      settings.inputs, inputs: tool.inputs, defaulted: tool.session.overridableInitializers
+    ) { preprocessing }
     let (tensors, notes) = try reader.tensors(except: input.name)
     others = tensors
     for note in notes { tool.console.note(note) }

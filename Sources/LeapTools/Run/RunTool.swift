@@ -76,7 +76,9 @@ struct RunTool: Sendable {
   // MARK: tensors
 
   private mutating func runTensors() throws {
-    let source = InputSource(settings.inputs, inputs: inputs) { [self] in try preprocessing() }
+    let source = InputSource(
+      settings.inputs, inputs: inputs, defaulted: session.overridableInitializers
+    ) { [self] in try preprocessing() }
     let (tensors, notes) = try source.tensors()
     for note in notes { console.note(note) }
     let (outputs, milliseconds) = try execute(tensors)

@@ -14,10 +14,10 @@ package enum BlockedConvolution {
     guard geometry.groups == 1, let planar = admitted(geometry, request) else { return [] }
     let isPointwise = planar.taps == 1
     var candidates = [
-      candidate(isPointwise ? "pointwise" : "direct", geometry, planar, request, stem: false)
+      candidate(isPointwise ? .pointwise : .direct, geometry, planar, request, stem: false)
     ]
     if isStem(geometry, planar, request) {
-      candidates.append(candidate("stem", geometry, planar, request, stem: true))
+      candidates.append(candidate(.stem, geometry, planar, request, stem: true))
     }
     return candidates + WinogradConvolution.candidates(geometry, planar, request)
   }
@@ -45,7 +45,7 @@ package enum BlockedConvolution {
   }
 
   private static func candidate(
-    _ name: String, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ name: Algorithm, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
     _ request: KernelRequest, stem: Bool
   ) -> KernelCandidate {
     let set = request.instructionSet
@@ -101,7 +101,7 @@ package enum BlockedConvolution {
 
 /// A candidate whose output is blocked, with its channels one behind the other.
 func blockedCandidate(
-  _ name: String, _ geometry: ConvolutionGeometry, _ request: KernelRequest,
+  _ name: Algorithm, _ geometry: ConvolutionGeometry, _ request: KernelRequest,
   input: LayoutRequirement, cost: Cost,
   filter: @escaping @Sendable (KernelRequest) throws -> PackingRecipe,
   bind: @escaping @Sendable (KernelRequest) throws -> Kernel

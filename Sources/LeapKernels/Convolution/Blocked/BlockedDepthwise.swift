@@ -20,7 +20,7 @@ package enum BlockedDepthwise {
       2 * Double(geometry.batch * planar.outputPixels * planar.taps) * Double(blocks.slots)
     return [
       blockedCandidate(
-        "depthwise", geometry, request, input: .blockedAs(blocks),
+        .depthwise, geometry, request, input: .blockedAs(blocks),
         cost: Cost(
           operations: operations, bytes: request.variableBytes,
           operationsPerNanosecond: 20),

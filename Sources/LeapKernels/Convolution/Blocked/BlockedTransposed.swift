@@ -18,7 +18,7 @@ package enum BlockedTransposed {
     let sums = Double(geometry.batch * planar.inputPixels * planar.taps)
     return [
       blockedCandidate(
-        "transposed", geometry, request, input: .blocked(width: width),
+        .transposed, geometry, request, input: .blocked(width: width),
         cost: Cost(
           operations: 2 * sums * Double(inputs * outputs),
           bytes: request.variableBytes, operationsPerNanosecond: 75),

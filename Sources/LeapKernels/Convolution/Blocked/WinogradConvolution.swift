@@ -16,7 +16,7 @@ enum WinogradConvolution {
     else { return [] }
     return [2, 4].filter { isWorthItsFilters($0, geometry, planar, request) }.map { tile in
       blockedCandidate(
-        "winograd\(tile)", geometry, request,
+        tile == 2 ? .winograd2 : .winograd4, geometry, request,
         input: .blocked(width: request.instructionSet.blockWidth),
         cost: cost(tile, geometry, planar, request),
         filter: { WinogradFilter(tile, geometry, $0).recipe },

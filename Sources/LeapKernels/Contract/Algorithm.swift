@@ -1,0 +1,55 @@
+// Algorithm: the names of the ways to compute a step, as profiles show them and options choose among them.
+
+package enum Algorithm: String, Sendable, Hashable, CaseIterable {
+  case argExtreme = "arg-extreme"
+  case channelwise
+  case col2im
+  case concatBlocked = "concat-blocked"
+  case constant
+  case copy
+  case depthwise
+  case depthwisePlanes = "depthwise-planes"
+  case direct
+  case dropout
+  case elementwise
+  case elimination
+  case fill
+  case gather
+  case gatherElements = "gather-elements"
+  case gatherNd = "gather-nd"
+  case heap
+  case identity
+  case im2col
+  case localResponse = "local-response"
+  case mean
+  case oneHot = "one-hot"
+  case pad
+  case panel
+  case pointwise
+  case range
+  case reduction
+  case reorder
+  case resizeCubic = "resize-cubic"
+  case resizeLinear = "resize-linear"
+  case resizeNearest = "resize-nearest"
+  case reverse
+  case running
+  case scatter
+  case scatterElements = "scatter-elements"
+  case scatterNd = "scatter-nd"
+  case softmax
+  case standardization
+  case stem
+  case transposed
+  case triangle
+  case window
+  case winograd2
+  case winograd4
+
+  /// Whether a name stands for this algorithm: its own, or that of its family: `winograd` stands for `winograd2` and
+  /// `winograd4`.
+  package func isMeant(by name: String) -> Bool {
+    rawValue == name
+      || rawValue.hasPrefix(name) && rawValue.dropFirst(name.count).allSatisfy(\.isNumber)
+  }
+}
