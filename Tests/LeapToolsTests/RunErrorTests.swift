@@ -118,8 +118,8 @@ import Testing
       [model, "--random", "0", "--outputs", "nothing"], "unknown output 'nothing'; the graph has"),
     Case([model, "--random", "0", "--deadline", "0"], "the run's deadline passed"),
     Case(
-      [model, "--random", "0", "--algorithm", "/stem/conv/Conv=magic"],
-      "it has no algorithm 'magic'; it has"),
+      [model, "--random", "0", "--algorithm", "/stem/conv/Conv=softmax"],
+      "it has no algorithm 'softmax'; it has"),
     Case([model, "--input", "input=nowhere.npy"], "nowhere.npy: No such file"),
     Case([model, "--input", "input=@digits.txt.npy"], "digits.txt.npy: No such file"),
     Case([model, "--inputs", "nowhere.npz"], "nowhere.npz: No such file"),
