@@ -27,8 +27,9 @@ package enum BlockedConcat {
   private static func kernel(_ request: KernelRequest) throws -> Kernel {
     let inputs = try request.inputs.indices.map { try request.requiredInput($0) }
     guard let output = request.outputs[0] else { throw OperatorError("output 0 is required") }
+    let parts = output.parts(inputs, axis: 1)
     let phases = try inputs.indices.flatMap { index in
-      let part = output.part(inputs, index, axis: 1)
+      let part = parts[index]
       let target = Operand(output.dataType, inputs[index].shape, layout: part.layout)
       let offset = part.offset * output.dataType.byteWidth
       return try Reorder.phases(

@@ -85,6 +85,8 @@ struct DraftBuilder {
 
   /// - Throws: `ModelError.planning` where a node has no fitting kernel.
   mutating func build(_ selection: SegmentSelection, results: [ValueID]) throws -> Draft {
+    draft.steps.reserveCapacity(selection.kernelNodes.count * 5 / 4)
+    draft.values.reserveCapacity(selection.kernelNodes.count * 4)
     for position in selection.kernelNodes { try addNode(position) }
     draft.results = results
     for result in results {

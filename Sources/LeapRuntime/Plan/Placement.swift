@@ -118,8 +118,9 @@ struct Placement: Sendable {
     let settled = Operand(operand.dataType, operand.shape, layout: home.layout)
     note(step, parts, settled, axis)
     var copies: [Int] = []
+    let targets = partPlaces(home, settled, parts, axis)
     for (index, part) in parts.enumerated() {
-      let target = partPlace(home, settled, parts, index, axis)
+      let target = targets[index]
       if let place = places[part], samePlace(place, target, part) { continue }
       if refusal(part, parts, settled, axis) == nil {
         place(root[part], at: target)
@@ -140,10 +141,12 @@ struct Placement: Sendable {
     let operand = Operand(
       draft.values[output].operand.dataType, draft.values[output].operand.shape, layout: layout)
     let start = Place(buffer: home.buffer, byteOffset: home.byteOffset, layout: layout)
-    for (index, part) in parts.enumerated() {
-      guard root[part] == part, let place = places[part],
-        samePlace(place, partPlace(start, operand, parts, index, axis), part)
-      else { return false }
+    guard parts.allSatisfy({ root[$0] == $0 && places[$0]?.buffer == home.buffer }) else {
+      return false
+    }
+    let targets = partPlaces(start, operand, parts, axis)
+    for (part, target) in zip(parts, targets) {
+      guard let place = places[part], samePlace(place, target, part) else { return false }
     }
     guard readersAdmit(output, operand.layout) else { return false }
     place(base, at: start)
@@ -158,13 +161,14 @@ struct Placement: Sendable {
       && Operand(operand.dataType, operand.shape, layout: a.layout).hasLayout(b.layout)
   }
 
-  private func partPlace(
-    _ home: Place, _ whole: Operand, _ parts: [Int], _ index: Int, _ axis: Int
-  ) -> Place {
-    let part = whole.part(parts.map { draft.values[$0].operand }, index, axis: axis)
-    return Place(
-      buffer: home.buffer,
-      byteOffset: home.byteOffset + part.offset * whole.dataType.byteWidth, layout: part.layout)
+  private func partPlaces(
+    _ home: Place, _ whole: Operand, _ parts: [Int], _ axis: Int
+  ) -> [Place] {
+    whole.parts(parts.map { draft.values[$0].operand }, axis: axis).map { part in
+      Place(
+        buffer: home.buffer,
+        byteOffset: home.byteOffset + part.offset * whole.dataType.byteWidth, layout: part.layout)
+    }
   }
 
   /// Why a part cannot be computed in its place; nil where it can.

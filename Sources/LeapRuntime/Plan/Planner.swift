@@ -32,7 +32,10 @@ package struct Planner: Sendable {
     let schedule = Schedule(
       draft, dependencies, width: options.memoryPolicy == .lean ? 1 : options.width)
     let placement = Placement(draft, dependencies, schedule, reuse: options.reuse)
-    try weights.prepare(draft.weightRequests(program.graph), width: options.width)
+    // Later plans find nearly all of their weights there.
+    if weights.isEmpty {
+      try weights.prepare(draft.weightRequests(program.graph), width: options.width)
+    }
     var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
     try binder.bindSteps()
     return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
@@ -162,7 +165,7 @@ struct SegmentBinder {
     let whole = Operand(
       draft.values[output].operand.dataType, draft.values[output].operand.shape,
       layout: home.layout)
-    let place = whole.part(parts.map { draft.values[$0].operand }, part, axis: axis)
+    let place = whole.parts(parts.map { draft.values[$0].operand }, axis: axis)[part]
     var source = draft.values[parts[part]].operand
     if let place = placement.places[parts[part]] { source.layout = place.layout }
     let target = Operand(source.dataType, source.shape, layout: place.layout)

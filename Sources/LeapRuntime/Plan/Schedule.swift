@@ -50,7 +50,7 @@ struct Schedule: Sendable {
 
   /// The largest sum of live values over an order, not counting what sharing would save.
   private static func livePeak(_ order: [Int], _ dependencies: DraftDependencies) -> Int {
-    var pending = dependencies.readers.map(\.count)
+    var pending = dependencies.readers.map { $0.count }
     var live = 0
     var peak = 0
     for step in order {
@@ -72,8 +72,8 @@ struct Schedule: Sendable {
   /// comes first in the model. O(steps x ready steps).
   private static func greedyOrder(_ dependencies: DraftDependencies) -> [Int] {
     let steps = dependencies.reads.indices
-    var missing = dependencies.producersOf.map(\.count)
-    var pending = dependencies.readers.map(\.count)
+    var missing = dependencies.producersOf.map { $0.count }
+    var pending = dependencies.readers.map { $0.count }
     var ready = steps.filter { missing[$0] == 0 }
     var order: [Int] = []
     order.reserveCapacity(steps.count)

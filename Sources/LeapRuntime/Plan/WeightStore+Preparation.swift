@@ -2,6 +2,7 @@
 
 import LeapGraph
 import LeapKernels
+import LeapTensors
 import LeapWorkers
 
 extension WeightStore {
@@ -17,15 +18,17 @@ extension WeightStore {
   /// Bytes of packed constants from which on helpers are worth waking.
   private static let worthHelpers = 1 << 20
 
-  /// Makes those of the constants that are not there yet; what remains to be made when a plan is bound is there then.
+  /// Makes constants, so that they are there when a plan is bound.
   ///
   /// - Throws: as `weight(_:packing:)`, for the first of the constants that fail.
   func prepare(_ requests: [Request], width: Int) throws {
-    let missing = missing(requests).sorted { $0.byteCount > $1.byteCount }
-    guard missing.reduce(0, { $0 &+ $1.byteCount }) >= WeightStore.worthHelpers else { return }
-    let team = Team.enlist(width: width, program: PackingProgram(self, missing))
+    let sorted = requests.sorted { $0.byteCount > $1.byteCount }
+    guard sorted.reduce(0, { saturatingSum($0, $1.byteCount) }) >= WeightStore.worthHelpers else {
+      return
+    }
+    let team = Team.enlist(width: width, program: PackingProgram(self, sorted))
     defer { team.finish() }
-    try team.run(region: 0, blockCount: missing.count)
+    try team.run(region: 0, blockCount: sorted.count)
   }
 }
 

@@ -74,10 +74,8 @@ package final class WeightStore: Sendable {
     }
   }
 
-  /// Those of some requests that nothing was made for yet.
-  func missing(_ requests: [Request]) -> [Request] {
-    entries.withLock { entries in requests.filter { entries[$0.key] == nil } }
-  }
+  /// Whether no constant was made yet.
+  var isEmpty: Bool { entries.withLock { $0.isEmpty } }
 
   /// Bytes that plans hold: mapped from files, and in memory of the session's own.
   package var byteCounts: (mapped: Int, owned: Int) {

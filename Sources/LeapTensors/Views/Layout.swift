@@ -96,10 +96,11 @@ package struct Operand: Sendable, Hashable {
       return dataType.byteCount(elements: last + 1) ?? .max
     case .blocked(let blocks, let imageSlots):
       if shape.contains(0) { return 0 }
-      let slots = Shape.product([shape[0] - 1, imageSlots]).addingReportingOverflow(blocks.slots)
-      if slots.overflow { return .max }
-      let count = Shape.product([slots.partialValue] + shape.dimensions[2...])
-      return dataType.byteCount(elements: count) ?? .max
+      let (between, overflow) = (shape[0] - 1).multipliedReportingOverflow(by: imageSlots)
+      let slots = between.addingReportingOverflow(blocks.slots)
+      if overflow || slots.overflow { return .max }
+      let count = slots.partialValue.multipliedReportingOverflow(by: shape.inner(from: 2))
+      return count.overflow ? .max : dataType.byteCount(elements: count.partialValue) ?? .max
     }
   }
 
@@ -154,16 +155,23 @@ extension Operand {
     }
   }
 
-  /// Where one of several tensors lies that make up this one along an axis: elements before its first, and its layout.
+  /// Where each of several tensors lies that make up this one along an axis: elements before its first, and its layout.
   /// Blocked tensors lie side by side along their channels, slot by slot.
-  package func part(_ parts: [Operand], _ index: Int, axis: Int) -> (offset: Int, layout: Layout) {
-    guard case .blocked(_, let imageSlots) = layout, let own = parts[index].blocks else {
+  package func parts(_ parts: [Operand], axis: Int) -> [(offset: Int, layout: Layout)] {
+    var before = 0
+    guard case .blocked(_, let imageSlots) = layout, parts.allSatisfy({ $0.blocks != nil }) else {
       let strides = strides ?? shape.rowMajorStrides
-      let before = parts[..<index].reduce(0) { $0 + $1.shape[axis] }
-      return (before * strides[axis], .strided(strides))
+      return parts.map { part in
+        defer { before += part.shape[axis] * strides[axis] }
+        return (before, .strided(strides))
+      }
     }
-    let before = parts[..<index].reduce(0) { $0 + ($1.blocks?.slots ?? 0) }
-    return (before * shape.inner(from: 2), .blocked(own, imageSlots: imageSlots))
+    let pixels = shape.inner(from: 2)
+    return parts.map { part in
+      let own = part.blocks ?? ChannelBlocks(width: 1, channels: part.shape[1])
+      defer { before += own.slots * pixels }
+      return (before, .blocked(own, imageSlots: imageSlots))
+    }
   }
 }
 
