@@ -67,7 +67,7 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
     case .none: return nil
     case .arena(let offset): return arena + offset
     case .result(let index, let offset): return results[index].address.map { $0 + offset }
-    case .weight(let index): return segment.weights[index].base
+    case .weight(let index): return segment.weights[index].storage.base
     case .given(let index): return given[index].address
     }
   }

@@ -33,12 +33,14 @@ package struct Planner: Sendable {
       draft, dependencies, width: options.memoryPolicy == .lean ? 1 : options.width)
     let placement = Placement(draft, dependencies, schedule, reuse: options.reuse)
     // Later plans find nearly all of their weights there.
-    if weights.isEmpty {
-      try weights.prepare(draft.weightRequests(program.graph), width: options.width)
+    let prepared =
+      weights.isEmpty
+      ? try weights.prepare(draft.weightRequests(program.graph), width: options.width) : []
+    return try withExtendedLifetime(prepared) {
+      var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
+      try binder.bindSteps()
+      return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
     }
-    var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
-    try binder.bindSteps()
-    return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
   }
 
   /// A segment's steps with their candidates.
@@ -73,7 +75,7 @@ struct SegmentBinder {
   private var resultOfBuffer: [Int: Int] = [:]
   private var results: [SegmentResult] = []
   private var given: [ValueID] = []
-  private var weights: [TensorStorage] = []
+  private var weights: [Weight] = []
   private var weightIndex: [Int: Int] = [:]
   private var steps: [Step] = []
   private var memory = SegmentMemory()
@@ -230,7 +232,7 @@ struct SegmentBinder {
       } else {
         memory.ownedWeights += weight.storage.byteCount
       }
-      weights.append(weight.storage)
+      weights.append(weight)
       weightIndex[source] = weights.count - 1
       return .weight(weights.count - 1)
     case .known(let id):
@@ -239,7 +241,9 @@ struct SegmentBinder {
         throw ModelError.planning(
           nil, reason: "nothing computes '\(planner.program.graph[id].name)'")
       }
-      weights.append(try WeightStore.alignedStorage(of: tensor))
+      let storage = try WeightStore.alignedStorage(of: tensor)
+      weights.append(
+        Weight(storage, isMapped: false, byteCount: tensor.byteCount, account: nil))
       weightIndex[source] = weights.count - 1
       return .weight(weights.count - 1)
     case .computed:

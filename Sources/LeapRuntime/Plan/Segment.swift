@@ -107,7 +107,7 @@ package final class Segment: Sendable {
   let results: [SegmentResult]
   /// Elements of outputs, and of what hosts read, that planning computed itself: no step makes them.
   let known: [ValueID: Tensor]
-  let weights: [TensorStorage]
+  let weights: [Weight]
   /// Byte ranges of the arena that are dead after each stage, for the debugging run that poisons them.
   let deadAfterStage: [[Range<Int>]]
   /// Estimated time on one core.
@@ -122,7 +122,7 @@ package final class Segment: Sendable {
   init(
     steps: [Step], stageCount: Int, memory: SegmentMemory,
     notes: [(node: String, reasons: [String])], given: [ValueID], results: [SegmentResult],
-    known: [ValueID: Tensor], weights: [TensorStorage], deadAfterStage: [[Range<Int>]],
+    known: [ValueID: Tensor], weights: [Weight], deadAfterStage: [[Range<Int>]],
     selection: SegmentSelection, next: PlanningState?
   ) {
     self.steps = steps

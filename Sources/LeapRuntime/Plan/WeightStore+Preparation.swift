@@ -4,6 +4,7 @@ import LeapGraph
 import LeapKernels
 import LeapTensors
 import LeapWorkers
+import Synchronization
 
 extension WeightStore {
   /// A constant, and how it is packed.
@@ -18,17 +19,19 @@ extension WeightStore {
   /// Bytes of packed constants from which on helpers are worth waking.
   private static let worthHelpers = 1 << 20
 
-  /// Makes constants, so that they are there when a plan is bound.
+  /// Makes constants, so that they are there when a plan is bound: as long as the caller holds them.
   ///
   /// - Throws: as `weight(_:packing:)`, for the first of the constants that fail.
-  func prepare(_ requests: [Request], width: Int) throws {
+  func prepare(_ requests: [Request], width: Int) throws -> [Weight] {
     let sorted = requests.sorted { $0.byteCount > $1.byteCount }
     guard sorted.reduce(0, { saturatingSum($0, $1.byteCount) }) >= WeightStore.worthHelpers else {
-      return
+      return []
     }
-    let team = Team.enlist(width: width, program: PackingProgram(self, sorted))
+    let program = PackingProgram(self, sorted)
+    let team = Team.enlist(width: width, program: program)
     defer { team.finish() }
     try team.run(region: 0, blockCount: sorted.count)
+    return program.weights.withLock { $0 }
   }
 }
 
@@ -36,6 +39,7 @@ extension WeightStore {
 private final class PackingProgram: ParallelProgram {
   private let store: WeightStore
   private let requests: [WeightStore.Request]
+  let weights = Mutex<[Weight]>([])
 
   init(_ store: WeightStore, _ requests: [WeightStore.Request]) {
     self.store = store
@@ -43,7 +47,8 @@ private final class PackingProgram: ParallelProgram {
   }
 
   func perform(region: Int, block: Int, worker: Int) throws {
-    _ = try store.weight(requests[block].value, packing: requests[block].recipe)
+    let weight = try store.weight(requests[block].value, packing: requests[block].recipe)
+    weights.withLock { $0.append(weight) }
   }
 }
 

@@ -1,4 +1,6 @@
-// WeightStore: the constants of a session as kernels want them, one copy of each, shared by all plans.
+// WeightStore: the constants of a session as kernels want them, one copy of each, shared by the plans that use it.
+//
+// Plans hold weights, the store only knows where they are: what no plan uses any more is given back.
 
 import LeapGraph
 import LeapKernels
@@ -13,11 +15,50 @@ package enum WeightPolicy: Sendable, Hashable {
   case owned
 }
 
-/// A constant as a kernel wants it.
-package struct Weight: Sendable {
+/// A constant as a kernel wants it. It is charged to the session as long as somebody holds it.
+package final class Weight: Sendable {
   package let storage: TensorStorage
   /// Whether it lies in a mapped file.
   let isMapped: Bool
+  private let byteCount: Int
+  private let account: WeightAccount?
+
+  /// - Parameter account: where `byteCount` bytes were charged; nil for what is charged elsewhere.
+  init(_ storage: TensorStorage, isMapped: Bool, byteCount: Int, account: WeightAccount?) {
+    self.storage = storage
+    self.isMapped = isMapped
+    self.byteCount = byteCount
+    self.account = account
+    account?.open(byteCount, isMapped: isMapped)
+  }
+
+  deinit { account?.close(byteCount, isMapped: isMapped) }
+}
+
+/// Bytes of the weights that there are.
+final class WeightAccount: Sendable {
+  private let ledger: MemoryLedger
+  private let bytes = Mutex((mapped: 0, owned: 0))
+
+  init(_ ledger: MemoryLedger) { self.ledger = ledger }
+
+  /// - Throws: `RunError.overBudget`.
+  func charge(_ count: Int) throws { try ledger.charge(count) }
+
+  func uncharge(_ count: Int) { ledger.release(count) }
+
+  func open(_ count: Int, isMapped: Bool) {
+    bytes.withLock { bytes in
+      if isMapped { bytes.mapped += count } else { bytes.owned += count }
+    }
+  }
+
+  func close(_ count: Int, isMapped: Bool) {
+    open(-count, isMapped: isMapped)
+    uncharge(count)
+  }
+
+  var byteCounts: (mapped: Int, owned: Int) { bytes.withLock { $0 } }
 }
 
 package final class WeightStore: Sendable {
@@ -29,75 +70,67 @@ package final class WeightStore: Sendable {
 
   private let graph: Graph
   private let policy: WeightPolicy
-  private let ledger: MemoryLedger
-  private let entries = Mutex<[Key: Weight]>([:])
-  private let mapped = Atomic<Int>(0)
-  private let owned = Atomic<Int>(0)
+  private let account: WeightAccount
+  private let entries = Mutex<[Key: Reference]>([:])
+
+  private struct Reference {
+    weak var weight: Weight?
+  }
 
   package init(graph: Graph, policy: WeightPolicy, ledger: MemoryLedger) {
     self.graph = graph
-    self.ledger = ledger
     self.policy = policy
+    account = WeightAccount(ledger)
   }
 
   /// Constants below this many bytes are always read: a page would be mapped for each.
   private static let smallestMapping = 64 << 10
 
-  /// The bytes of a constant, packed by a recipe or as they are. Made once; later calls share it.
+  /// The bytes of a constant, packed by a recipe or as they are. Made once; later calls share it as long as anybody holds it.
   ///
   /// - Throws: `RunError.overBudget` before it is made; what reading the constant throws.
   package func weight(_ value: ValueID, packing recipe: PackingRecipe?) throws -> Weight {
     let key = Key(value: value, recipe: recipe?.key)
-    if let entry = entries.withLock({ $0[key] }) { return entry }
+    if let weight = entries.withLock({ $0[key]?.weight }) { return weight }
     guard let constant = graph.constants[value] else {
       throw ModelError.planning(nil, reason: "'\(graph[value].name)' is not a constant")
     }
     let bytes = recipe?.byteCount ?? constant.byteCount
-    try ledger.charge(bytes)
-    let made: Weight
+    try account.charge(bytes)
+    let made: (storage: TensorStorage, isMapped: Bool)
     do { made = try make(constant, recipe) } catch {
-      ledger.release(bytes)
+      account.uncharge(bytes)
       throw error
     }
+    let weight = Weight(made.storage, isMapped: made.isMapped, byteCount: bytes, account: account)
     return entries.withLock { entries in
-      if let entry = entries[key] {
-        ledger.release(bytes)
-        return entry
-      }
-      entries[key] = made
-      if made.isMapped {
-        mapped.add(bytes, ordering: .relaxed)
-      } else {
-        owned.add(bytes, ordering: .relaxed)
-      }
-      return made
+      if let other = entries[key]?.weight { return other }
+      entries[key] = Reference(weight: weight)
+      return weight
     }
   }
 
-  /// Whether no constant was made yet.
-  var isEmpty: Bool { entries.withLock { $0.isEmpty } }
-
   /// Bytes that plans hold: mapped from files, and in memory of the session's own.
-  package var byteCounts: (mapped: Int, owned: Int) {
-    (mapped.load(ordering: .relaxed), owned.load(ordering: .relaxed))
-  }
+  package var byteCounts: (mapped: Int, owned: Int) { account.byteCounts }
+
+  /// Whether no plan holds a weight.
+  var isEmpty: Bool { account.byteCounts == (0, 0) }
 
   private func make(
     _ constant: Constant, _ recipe: PackingRecipe?
-  ) throws -> Weight {
+  ) throws -> (storage: TensorStorage, isMapped: Bool) {
     if let recipe {
       let packed = try TensorStorage(lasting: recipe.byteCount)
       try WeightStore.pack(constant, recipe, into: packed.base)
-      return Weight(storage: packed, isMapped: false)
+      return (packed, false)
     }
     if case .file(let file, let offset) = constant.source, policy == .mapped,
       offset % TensorStorage.alignment == 0, constant.byteCount >= WeightStore.smallestMapping
     {
       let mapping = try file.map(offset: offset, count: constant.byteCount)
-      return Weight(storage: mapping, isMapped: true)
+      return (mapping, true)
     }
-    return Weight(
-      storage: try WeightStore.alignedStorage(of: try constant.tensor()), isMapped: false)
+    return (try WeightStore.alignedStorage(of: try constant.tensor()), false)
   }
 
   /// Bytes of a constant that are read at a time to be packed.
