@@ -72,7 +72,7 @@ let package = Package(
     library("Leapstone", ["LeapRuntime"]),
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
-    library("LeapstoneC", ["Leapstone", "CLeapstone"]),
+    library("LeapstoneC", ["Leapstone", "CLeapstone", "LeapWorkers"]),
     library(
       "LeapTools",
       [

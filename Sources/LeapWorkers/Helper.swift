@@ -27,7 +27,7 @@ final class Helper: Sendable {
 
   /// Sends the helper to a team. It comes when the system gives it a thread, which may be never.
   func assign(to team: Team, worker: Int) {
-    let schedules = order.withLock { order in
+    let schedules = order.guarded { order in
       order.assignment = (team, worker)
       defer { order.isScheduled = true }
       return !order.isScheduled
@@ -37,7 +37,7 @@ final class Helper: Sendable {
 
   /// Takes back an assignment that the helper has not begun. False where it has.
   func cancel(_ team: Team) -> Bool {
-    order.withLock { order in
+    order.guarded { order in
       guard let assignment = order.assignment, assignment.team === team else { return false }
       order.assignment = nil
       return true
@@ -52,7 +52,7 @@ final class Helper: Sendable {
   }
 
   private func nextAssignment() -> (team: Team, worker: Int)? {
-    order.withLock { order in
+    order.guarded { order in
       defer { order.assignment = nil }
       if order.assignment == nil { order.isScheduled = false }
       return order.assignment
@@ -73,7 +73,7 @@ enum HelperPool {
 
   /// Up to `count` helpers, fewer where the process has as many as it may have.
   static func take(_ count: Int) -> [Helper] {
-    contents.withLock { contents in
+    contents.guarded { contents in
       var taken: [Helper] = []
       while taken.count < count {
         if let helper = contents.idle.popLast() {
@@ -90,6 +90,6 @@ enum HelperPool {
   }
 
   static func giveBack(_ helper: Helper) {
-    contents.withLock { $0.idle.append(helper) }
+    contents.guarded { $0.idle.append(helper) }
   }
 }

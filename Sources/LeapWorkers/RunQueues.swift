@@ -12,10 +12,10 @@ package final class RunQueues: Sendable {
 
   /// Executes `body` on a thread of its own, soon.
   package func async(_ body: @escaping @Sendable () -> Void) {
-    let queue = idle.withLock { $0.popLast() } ?? DispatchQueue(label: "leapstone.run")
+    let queue = idle.guarded { $0.popLast() } ?? DispatchQueue(label: "leapstone.run")
     queue.async {
       body()
-      self.idle.withLock { $0.append(queue) }
+      self.idle.guarded { $0.append(queue) }
     }
   }
 }

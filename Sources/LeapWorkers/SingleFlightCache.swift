@@ -68,19 +68,19 @@ package final class SingleFlightCache<Key: Hashable & Sendable, Value: AnyObject
   }
 
   /// How many values are there.
-  package var count: Int { contents.withLock { $0.entries.count } }
+  package var count: Int { contents.guarded { $0.entries.count } }
 
   /// Forgets all values. Builds under way go on, and their values stay.
   package func removeAll() {
     // Values die after the lock is released.
-    _ = contents.withLock { contents in
+    _ = contents.guarded { contents in
       defer { contents.entries = [:] }
       return contents.entries
     }
   }
 
   private func request(_ key: Key) -> Request {
-    contents.withLock { contents in
+    contents.guarded { contents in
       if let value = contents.use(key) { return .found(value) }
       if let flight = contents.flights[key] { return .wait(for: flight) }
       let flight = DispatchGroup()
@@ -94,7 +94,7 @@ package final class SingleFlightCache<Key: Hashable & Sendable, Value: AnyObject
     _ flight: DispatchGroup, for key: Key, _ build: () throws -> Value
   ) throws -> Value {
     let built = Result { try build() }
-    let evicted = contents.withLock { contents -> Value? in
+    let evicted = contents.guarded { contents -> Value? in
       contents.flights[key] = nil
       guard case .success(let value) = built else { return nil }
       return contents.insert(value, for: key, capacity: capacity)

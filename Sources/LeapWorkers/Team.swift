@@ -116,7 +116,7 @@ package final class Team: Sendable {
     executeBlocks(worker: 0)
     try close()
     // Nobody is in the region: who stored a failure has left, and its release made it visible.
-    let failed = failure.withLock { failure in
+    let failed = failure.guarded { failure in
       defer { failure = nil }
       return failure
     }
@@ -293,7 +293,7 @@ extension Team {
   /// is kept in the end does not depend on who was faster.
   private func fail(block: Int, error: any Error) {
     nextBlock.value.store(blockCount.load(ordering: .relaxed), ordering: .relaxed)
-    failure.withLock { failure in
+    failure.guarded { failure in
       if failure.map({ block < $0.block }) ?? true { failure = Failure(block: block, error: error) }
     }
   }

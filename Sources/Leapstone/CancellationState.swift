@@ -11,7 +11,7 @@ final class CancellationState: Sendable {
   private let state = Mutex(State())
 
   func cancel() {
-    state.withLock { state in
+    state.guarded { state in
       state.isCancelled = true
       for interrupt in state.interrupts.values { interrupt.cancel() }
     }
@@ -19,7 +19,7 @@ final class CancellationState: Sendable {
 
   /// Ties a run to it until `detach`; one that starts after `cancel` is cancelled at once.
   func attach(_ interrupt: Interrupt) {
-    state.withLock { state in
+    state.guarded { state in
       state.interrupts[ObjectIdentifier(interrupt)] = interrupt
       if state.isCancelled { interrupt.cancel() }
     }
@@ -27,6 +27,6 @@ final class CancellationState: Sendable {
 
   /// Forgets a run that has ended.
   func detach(_ interrupt: Interrupt) {
-    state.withLock { $0.interrupts[ObjectIdentifier(interrupt)] = nil }
+    state.guarded { $0.interrupts[ObjectIdentifier(interrupt)] = nil }
   }
 }

@@ -7,6 +7,7 @@
 // generation of its place in the table, and the place. A place that is used again has another generation.
 
 import CLeapstone
+import LeapWorkers
 import Synchronization
 
 /// An object that C can hold.
@@ -56,7 +57,7 @@ enum Handles {
   ///
   /// - Throws: `CallFailure` where 2^28 objects are held already.
   static func add<Object: HandledObject>(_ object: Object) throws -> OpaquePointer? {
-    let bits = table.withLock { table -> UInt64? in
+    let bits = table.guarded { table -> UInt64? in
       guard let index = table.free.popLast() ?? table.newPlace() else { return nil }
       table.places[index].object = object
       return encoded(Object.kind, table.places[index].generation, index)
@@ -74,7 +75,7 @@ enum Handles {
     _ handle: OpaquePointer?, as type: Object.Type = Object.self
   ) throws -> Object {
     let (generation, index) = try decoded(handle, Object.kind)
-    let found = table.withLock { table -> (any HandledObject)? in
+    let found = table.guarded { table -> (any HandledObject)? in
       guard table.holds(index, generation) else { return nil }
       return table.places[index].object
     }
@@ -91,7 +92,7 @@ enum Handles {
     guard handle != nil else { return }
     let (generation, index) = try decoded(handle, Object.kind)
     // Taken out under the lock and let go after it: what is freed may call back.
-    let object = table.withLock { table -> (any HandledObject)? in
+    let object = table.guarded { table -> (any HandledObject)? in
       guard table.holds(index, generation) else { return nil }
       let object = table.places[index].object.take()
       table.places[index].generation += 1

@@ -1,6 +1,7 @@
 // Options: how a session is set up, by keys and values.
 
 import Leapstone
+import LeapWorkers
 import Synchronization
 
 final class OptionsObject: HandledObject {
@@ -86,7 +87,7 @@ public func optionsSet(
   call {
     let object = try Handles.object(options, as: OptionsObject.self)
     let (key, value) = (try text(key, "key"), try text(value, "value"))
-    try object.options.withLock { try $0.set(key, value) }
+    try object.options.guarded { try $0.set(key, value) }
   }
 }
 

@@ -2,6 +2,7 @@
 
 import CLeapstone
 import Leapstone
+import LeapWorkers
 import Synchronization
 
 final class ProfileObject: HandledObject {
@@ -16,7 +17,7 @@ final class ProfileObject: HandledObject {
 
   /// Adds the steps of a run that has ended.
   func add(_ steps: [StepObservation]) {
-    record.withLock { record in
+    record.guarded { record in
       record.steps += steps
       record.view = nil
     }
@@ -24,7 +25,7 @@ final class ProfileObject: HandledObject {
 
   /// All steps so far.
   var steps: UnsafeBufferPointer<leapstone_step> {
-    record.withLock { record in
+    record.guarded { record in
       if record.view == nil {
         let memory = CMemory()
         record.view = (memory, memory.array(record.steps.map { leapstone_step($0, memory) }))
@@ -38,9 +39,9 @@ final class ProfileObject: HandledObject {
 final class RunRecorder: Sendable {
   private let collected = Mutex<[StepObservation]>([])
 
-  func add(_ steps: [StepObservation]) { collected.withLock { $0 += steps } }
+  func add(_ steps: [StepObservation]) { collected.guarded { $0 += steps } }
 
-  var steps: [StepObservation] { collected.withLock { $0 } }
+  var steps: [StepObservation] { collected.guarded { $0 } }
 }
 
 extension leapstone_step {

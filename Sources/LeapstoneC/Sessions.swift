@@ -2,8 +2,9 @@
 
 import CLeapstone
 import LeapGraph
-import LeapTensors
 import Leapstone
+import LeapTensors
+import LeapWorkers
 
 final class SessionObject: HandledObject {
   static let kind = HandleKind.session
@@ -18,7 +19,7 @@ final class SessionObject: HandledObject {
 
 private func sessionOptions(_ handle: OpaquePointer?) throws -> SessionOptions {
   guard handle != nil else { return .ofC }
-  return try Handles.object(handle, as: OptionsObject.self).options.withLock { $0 }
+  return try Handles.object(handle, as: OptionsObject.self).options.guarded { $0 }
 }
 
 @_cdecl("leapstone_session_open")

@@ -1,8 +1,9 @@
 // ValueObject: what C holds as a value, with what it was shown of it.
 
 import CLeapstone
-import LeapTensors
 import Leapstone
+import LeapTensors
+import LeapWorkers
 import Synchronization
 
 extension RunValue {
@@ -87,7 +88,7 @@ final class ValueObject: HandledObject {
 
   /// The extents of the tensor, for as long as the object lives.
   func dimensions(of tensor: Tensor) -> UnsafePointer<Int64> {
-    views.withLock { views in
+    views.guarded { views in
       if let made = views.dimensions { return made }
       let made = views.memory.array(tensor.shape.map(Int64.init))
       views.dimensions = made
@@ -97,7 +98,7 @@ final class ValueObject: HandledObject {
 
   /// The strings of the tensor, for as long as the object lives.
   func view(of strings: [String]) -> StringsView {
-    views.withLock { views in
+    views.guarded { views in
       if let made = views.strings { return made }
       let made = StringsView(
         strings: views.memory.texts(strings),

@@ -4,6 +4,7 @@
 // host's figure, the last to leave puts it back.
 
 import CLeapBLAS
+import LeapWorkers
 import Synchronization
 
 package enum BLASThreads {
@@ -15,7 +16,7 @@ package enum BLASThreads {
 
   /// Begins a run: OpenBLAS computes on the calling thread alone until the matching `leave`.
   package static func enter() {
-    state.withLock { state in
+    state.guarded { state in
       if state.runs == 0 {
         state.hostThreads = openblas_get_num_threads()
         if state.hostThreads != 1 { openblas_set_num_threads(1) }
@@ -26,7 +27,7 @@ package enum BLASThreads {
 
   /// Ends a run.
   package static func leave() {
-    state.withLock { state in
+    state.guarded { state in
       precondition(state.runs > 0, "leave without enter")
       state.runs -= 1
       if state.runs == 0 && state.hostThreads != 1 { openblas_set_num_threads(state.hostThreads) }

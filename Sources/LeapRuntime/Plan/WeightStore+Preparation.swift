@@ -31,7 +31,7 @@ extension WeightStore {
     let team = Team.enlist(width: width, program: program)
     defer { team.finish() }
     try team.run(region: 0, blockCount: sorted.count)
-    return program.weights.withLock { $0 }
+    return program.weights.guarded { $0 }
   }
 }
 
@@ -48,7 +48,7 @@ private final class PackingProgram: ParallelProgram {
 
   func perform(region: Int, block: Int, worker: Int) throws {
     let weight = try store.weight(requests[block].value, packing: requests[block].recipe)
-    weights.withLock { $0.append(weight) }
+    weights.guarded { $0.append(weight) }
   }
 }
 

@@ -5,6 +5,7 @@
 import LeapGraph
 import LeapKernels
 import LeapTensors
+import LeapWorkers
 import Synchronization
 
 /// How constants that need no packing are held.
@@ -48,7 +49,7 @@ final class WeightAccount: Sendable {
   func uncharge(_ count: Int) { ledger.release(count) }
 
   func open(_ count: Int, isMapped: Bool) {
-    bytes.withLock { bytes in
+    bytes.guarded { bytes in
       if isMapped { bytes.mapped += count } else { bytes.owned += count }
     }
   }
@@ -58,7 +59,7 @@ final class WeightAccount: Sendable {
     uncharge(count)
   }
 
-  var byteCounts: (mapped: Int, owned: Int) { bytes.withLock { $0 } }
+  var byteCounts: (mapped: Int, owned: Int) { bytes.guarded { $0 } }
 }
 
 package final class WeightStore: Sendable {
@@ -91,7 +92,7 @@ package final class WeightStore: Sendable {
   /// - Throws: `RunError.overBudget` before it is made; what reading the constant throws.
   package func weight(_ value: ValueID, packing recipe: PackingRecipe?) throws -> Weight {
     let key = Key(value: value, recipe: recipe?.key)
-    if let weight = entries.withLock({ $0[key]?.weight }) { return weight }
+    if let weight = entries.guarded({ $0[key]?.weight }) { return weight }
     guard let constant = graph.constants[value] else {
       throw ModelError.planning(nil, reason: "'\(graph[value].name)' is not a constant")
     }
@@ -103,7 +104,7 @@ package final class WeightStore: Sendable {
       throw error
     }
     let weight = Weight(made.storage, isMapped: made.isMapped, byteCount: bytes, account: account)
-    return entries.withLock { entries in
+    return entries.guarded { entries in
       if let other = entries[key]?.weight { return other }
       entries[key] = Reference(weight: weight)
       return weight

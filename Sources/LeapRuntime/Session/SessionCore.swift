@@ -196,7 +196,7 @@ extension SessionCore {
 
   /// A session on the same model that has further values as outputs. Made once for each set of names.
   private func variant(with names: Set<String>) throws -> SessionCore {
-    if let made = variants.withLock({ $0[names] }) { return made }
+    if let made = variants.guarded({ $0[names] }) { return made }
     var extended = model
     var added = extended.graph.outputs
     for name in names.sorted() {
@@ -208,7 +208,7 @@ extension SessionCore {
     extended.graph.outputs = added
     let made = try SessionCore(
       model: extended, configuration: configuration, ledger: ledger, pool: pool)
-    variants.withLock { variants in
+    variants.guarded { variants in
       if variants.count >= SessionCore.planLimit { variants.removeAll() }
       variants[names] = made
     }
