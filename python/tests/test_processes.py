@@ -99,14 +99,14 @@ def test_a_fork_while_other_threads_run(session: InferenceSession) -> None:
         while not stop.is_set():
             session.run(None, trained("resnet-digits")[1])
 
-    threads = [threading.Thread(target=keep_running) for _ in range(2)]
+    threads = [threading.Thread(target=keep_running) for _ in range(4)]
     for thread in threads:
         thread.start()
     try:
-        for _ in range(5):
+        for _ in range(25):
             mine, theirs = multiprocessing.get_context("fork").Pipe(duplex=False)
             process = multiprocessing.get_context("fork").Process(
-                target=send_answer, args=(InferenceSession(session._model), theirs))
+                target=send_answer, args=(session, theirs))
             process.start()
             assert mine.poll(10), "the child of a running parent hangs"
             assert mine.recv() == wanted
