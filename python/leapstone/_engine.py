@@ -165,7 +165,10 @@ class Engine:
         output_names, kinds = self.fetches(names)
         count = len(names)
         with Inputs(lib) as inputs:
-            given = [self._given(inputs, name, value) for name, value in feed.items()]
+            # One pass: another thread may give the mapping other values, or other names, meanwhile.
+            fed = list(feed.items())
+            input_names = tuple([name for name, _ in fed])
+            given = [self._given(inputs, name, value) for name, value in fed]
             outputs = (c_void_p * count)()
             if buffers is not None:
                 for index, buffer in enumerate(buffers):
@@ -174,7 +177,7 @@ class Engine:
             size = len(given)
             settings, kept = _settings(lib, options, profile)
             status = lib.session_run(
-                self.handle, settings, self.texts(tuple(feed)), (c_void_p * size)(*given), size,
+                self.handle, settings, self.texts(input_names), (c_void_p * size)(*given), size,
                 output_names, outputs, count)
             if status:
                 raise self._failure(status, feed)

@@ -84,7 +84,7 @@ class Inputs:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.handles: list[int] = []
-        # Arrays that exist for the run alone. Those that were passed live as long as what passed them.
+        # Every array whose memory the run reads or writes: what passed it may let go of it meanwhile.
         self._held: list[Any] = []
         self._place = c_void_p()
         self._reference = byref(self._place)
@@ -134,10 +134,10 @@ class Inputs:
             return self._strings(array)
         row = ELEMENT_TYPES[number]
         held = packed(array, row.bits) if row.is_packed else array
-        self._held.append(held)
         return self._borrowed(held, number, array.shape)
 
     def _borrowed(self, array: npt.NDArray[Any], number: int, shape: tuple[int, ...]) -> int:
+        self._held.append(array)
         status = self.library.tensor_borrow(
             number, _dimensions.get(shape) or dimensions_of(shape), len(shape), address_of(array),
             array.nbytes, None, None, self._reference)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -193,6 +195,47 @@ def test_inputs_may_go_after_a_run() -> None:
     del x
     gc.collect()
     assert seen() is None
+
+
+class MadeOnAccess(Mapping[str, np.ndarray[Any, Any]]):
+    """Gives an array that nobody else holds each time that it is asked, as files of arrays do."""
+
+    def __init__(self, fills: dict[str, float]) -> None:
+        self.fills = fills
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        return np.full((3, 2), self.fills[name], np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fills)
+
+    def __len__(self) -> int:
+        return len(self.fills)
+
+
+def test_inputs_that_nobody_else_holds_live_until_the_run_is_over(
+    tmp_path: Path,
+) -> None:
+    session = InferenceSession(node_model("Sum", TensorProto.FLOAT, None, inputs=4))
+    feed = MadeOnAccess({"x0": 1, "x1": 10, "x2": 100, "x3": 1000})
+    wanted = np.full((3, 2), 1111, np.float32)
+    np.testing.assert_array_equal(session.run(None, feed)[0], wanted)
+    np.savez(tmp_path / "in.npz", **feed)
+    with np.load(tmp_path / "in.npz") as file:
+        np.testing.assert_array_equal(session.run(None, file)[0], wanted)
+
+
+def test_a_feed_may_change_during_a_run() -> None:
+    feed = {"x": np.ones(4, np.float32), "s": [np.ones(4, np.float32)]}
+    seen = weakref.ref(feed["x"]), weakref.ref(feed["s"][0])
+    with Inputs(library()) as inputs:
+        inputs.add(feed["x"], "tensor(float)", TensorProto.FLOAT)
+        inputs.add(feed["s"], "seq(tensor(float))", TensorProto.FLOAT)
+        feed.clear()
+        gc.collect()
+        assert [one() is not None for one in seen] == [True, True]
+    del inputs
+    assert [one() for one in seen] == [None, None]
 
 
 OUTPUT_MODELS = {
