@@ -173,7 +173,7 @@ class Engine:
             if buffers is not None:
                 for index, buffer in enumerate(buffers):
                     if buffer is not None:
-                        outputs[index] = inputs.add(*buffer)
+                        outputs[index] = inputs.add_buffer(*buffer)
             size = len(given)
             settings, kept = _settings(lib, options, profile)
             status = lib.session_run(

@@ -136,6 +136,10 @@ class Inputs:
         held = packed(array, row.bits) if row.is_packed else array
         return self._borrowed(held, number, array.shape)
 
+    def add_buffer(self, array: npt.NDArray[Any], number: int) -> int:
+        """A handle for memory that a run writes to: a contiguous array of elements `number`."""
+        return self._borrowed(array, number, array.shape)
+
     def _borrowed(self, array: npt.NDArray[Any], number: int, shape: tuple[int, ...]) -> int:
         self._held.append(array)
         status = self.library.tensor_borrow(

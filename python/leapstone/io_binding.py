@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._dtypes import ELEMENT_TYPES, number_of, type_name
+from ._dtypes import ELEMENT_TYPES, number_of
 from .errors import InvalidArgument
 from .options import RunOptions
 from .ortvalue import OrtValue, on_cpu, tensor_at
@@ -98,18 +98,30 @@ class IOBinding:
         buffers = [_buffer(target) for target in targets]
         values = engine.run(names, self._inputs, options, profile, buffers)
         results = []
-        for value, target, buffer in zip(values, targets, buffers, strict=True):
+        for name, value, target, buffer in zip(names, values, targets, buffers, strict=True):
             if target is None:
                 results.append(OrtValue(value))
             else:
                 if buffer is None:
-                    target.update_inplace(value)
+                    _copy(name, value, target)
                 results.append(target)
         self._results = results
 
 
-def _buffer(target: OrtValue | None) -> tuple[npt.NDArray[Any], str, int] | None:
-    """The memory that the library itself can write to: not of strings or of elements that it packs."""
+def _copy(name: str, value: Any, target: OrtValue) -> None:
+    """Copies what a run gave into memory that the library itself cannot write to."""
+    try:
+        target.update_inplace(value)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"output '{name}': {error}") from None
+
+
+def _buffer(target: OrtValue | None) -> tuple[npt.NDArray[Any], int] | None:
+    """The memory that the library itself can write to.
+
+    It cannot where elements are strings or packed in ONNX, or do not lie one after the other,
+    aligned and of native byte order.
+    """
     if target is None:
         return None
     array = target.numpy()
@@ -117,5 +129,7 @@ def _buffer(target: OrtValue | None) -> tuple[npt.NDArray[Any], str, int] | None
         raise InvalidArgument("a run cannot write into a read-only array")
     if array.dtype == np.dtype(object) or ELEMENT_TYPES[number_of(array.dtype)].is_packed:
         return None
-    number = number_of(array.dtype)
-    return array, type_name(number), number
+    flags = array.flags
+    if not (flags.c_contiguous and flags.aligned and array.dtype.isnative):
+        return None
+    return array, number_of(array.dtype)

@@ -113,3 +113,45 @@ def test_packed_elements_are_written_too() -> None:
     binding.bind_ortvalue_output("y", target)
     session.run_with_iobinding(binding)
     assert target.numpy().tolist() == x.tolist()
+
+
+def misaligned(dtype: Any) -> np.ndarray[Any, Any]:
+    raw = np.zeros(6 * np.dtype(dtype).itemsize + 1, np.uint8)
+    return raw[1:].view(dtype).reshape(3, 2)
+
+
+AWKWARD = {
+    "misaligned": lambda: misaligned(np.float32),
+    "every other column": lambda: np.zeros((3, 4), np.float32)[:, ::2],
+    "columns first": lambda: np.zeros((3, 2), np.float32, order="F"),
+    "backwards": lambda: np.zeros((3, 2), np.float32)[::-1],
+    "big-endian": lambda: np.zeros((3, 2), ">f4"),
+}
+
+
+@pytest.mark.parametrize("target", AWKWARD.values(), ids=AWKWARD.keys())
+def test_awkward_memory_is_written_too(add_model: bytes, add_feed: Any, target: Any) -> None:
+    session = InferenceSession(add_model)
+    binding = session.io_binding()
+    for name, array in add_feed.items():
+        binding.bind_cpu_input(name, array)
+    memory = target()
+    binding.bind_ortvalue_output("y", OrtValue(memory))
+    session.run_with_iobinding(binding)
+    np.testing.assert_array_equal(memory, add_feed["x0"] + 10)
+    assert binding.copy_outputs_to_cpu()[0] is memory
+    binding.bind_cpu_input("x0", add_feed["x0"][:1])
+    binding.bind_cpu_input("x1", add_feed["x1"][:1])
+    with pytest.raises(leapstone.InvalidArgument, match="y"):
+        session.run_with_iobinding(binding)
+
+
+def test_memory_at_a_misaligned_address(add_model: bytes, add_feed: Any) -> None:
+    session = InferenceSession(add_model)
+    binding = session.io_binding()
+    for name, array in add_feed.items():
+        binding.bind_cpu_input(name, array)
+    memory = misaligned(np.float32)
+    binding.bind_output("y", "cpu", 0, np.float32, memory.shape, memory.ctypes.data)
+    session.run_with_iobinding(binding)
+    np.testing.assert_array_equal(memory, add_feed["x0"] + 10)
