@@ -168,6 +168,13 @@ class SessionOptions:
         """False: no provider has to be added."""
         return False
 
+    def _copy(self) -> SessionOptions:
+        """These options as they are now, whatever becomes of them later."""
+        copy = SessionOptions.__new__(type(self))
+        for name, value in vars(self).items():
+            vars(copy)[name] = dict(value) if isinstance(value, dict) else value
+        return copy
+
     def _handle(self) -> int:
         """The library's options with all this in them; the caller frees them."""
         lib = library()

@@ -50,7 +50,8 @@ class InferenceSession:
         for name in kwargs:
             if name not in ("enable_fallback", "disabled_optimizers"):
                 warn_once(f"InferenceSession's option {name!r} is unknown and has no effect")
-        self._prepare(_model_of(path_or_bytes), sess_options or SessionOptions())
+        options = SessionOptions() if sess_options is None else sess_options._copy()
+        self._prepare(_model_of(path_or_bytes), options)
         for warning in self._loaded().text_list(library().session_warnings):
             if self._options.log_severity_level <= 2:
                 logger.warning("%s", warning)
@@ -109,8 +110,8 @@ class InferenceSession:
         return mapped.value, owned.value
 
     def get_session_options(self) -> SessionOptions:
-        """The options that the session was made with."""
-        return self._options
+        """A copy of the options that the session was made with."""
+        return self._options._copy()
 
     # ---- Providers -----------------------------------------------------------------------------------
 

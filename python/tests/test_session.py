@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import threading
 import time
 import warnings
@@ -238,6 +239,22 @@ def test_known_things_do_not_warn(add_model: bytes) -> None:
 def test_options_of_a_wrong_type(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=name):
         setattr(SessionOptions(), name, value)
+
+
+def test_options_that_change_later_leave_a_session_alone(add_model: bytes) -> None:
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("leapstone.concurrency", "3")
+    session = InferenceSession(add_model, options)
+    for later in (options, session.get_session_options()):
+        later.intra_op_num_threads = 2
+        later.add_session_config_entry("leapstone.concurrency", "4")
+        later.add_free_dimension_override_by_name("N", 7)
+    for one in (session, pickle.loads(pickle.dumps(session))):
+        kept = one.get_session_options()
+        assert kept.intra_op_num_threads == 1
+        assert kept.get_session_config_entry("leapstone.concurrency") == "3"
+        assert one.get_inputs()[0].shape == ["N", 2]
 
 
 def test_free_dimensions(add_model: bytes, add_feed: Any) -> None:
