@@ -28,7 +28,7 @@ class ElementType(NamedTuple):
     is_packed: bool
 
 
-UINT8, STRING = 2, 8
+UINT8, STRING, BOOL = 2, 8, 9
 
 _TABLE = [
     ElementType(*row, is_packed=0 < row[3] < 8)
@@ -41,7 +41,7 @@ _TABLE = [
         (6, "int32", "int32", 32),
         (7, "int64", "int64", 64),
         (STRING, "string", "object", 0),
-        (9, "bool", "bool", 8),
+        (BOOL, "bool", "bool", 8),
         (10, "float16", "float16", 16),
         (11, "double", "float64", 64),
         (12, "uint32", "uint32", 32),

@@ -11,6 +11,7 @@ from typing import Any
 from ._library import (
     INITIALIZER, INPUT, OUTPUT, TENSOR, Library, Metadata, RunSettings, ValueInfo, library, texts)
 from ._profile import Recording
+from ._text import c_text
 from ._values import Inputs, to_python
 from .errors import InvalidArgument, MissingInput, NotFound
 from .options import RunOptions, SessionOptions
@@ -86,7 +87,7 @@ class Engine:
         self.by_name = {arg.name: arg for arg in (*self.inputs, *self.initializers)}
         self.defaults = self._defaults(options)
         self._fetches: dict[tuple[str, ...], tuple[Any, list[int]]] = {}
-        self._texts: dict[tuple[str, ...], Any] = {}
+        self._input_texts: dict[tuple[str, ...], Any] = {}
         self.output_names = tuple(arg.name for arg in self.outputs)
 
     def _opened(self, model: str | bytes, options: SessionOptions) -> int:
@@ -142,16 +143,17 @@ class Engine:
         known = self._fetches.get(names)
         if known is None:
             kinds = {arg.name: arg._kind for arg in self.outputs}
-            known = self.texts(names), [kinds.get(name, 0) for name in names]
-            self._fetches[names] = known
+            known = (_c_texts(names, "the name of an output"),
+                     [kinds.get(name, 0) for name in names])
+            _keep(self._fetches, names, known)
         return known
 
-    def texts(self, names: tuple[str, ...]) -> Any:
-        """A C array of names, which nobody writes into."""
-        known = self._texts.get(names)
+    def input_texts(self, names: tuple[str, ...]) -> Any:
+        """A C array of the names of inputs."""
+        known = self._input_texts.get(names)
         if known is None:
-            encoded = [name.encode() for name in names]
-            known = self._texts[names] = (c_char_p * len(names))(*encoded)
+            known = _c_texts(names, "the name of an input")
+            _keep(self._input_texts, names, known)
         return known
 
     def run(
@@ -177,7 +179,7 @@ class Engine:
             size = len(given)
             settings, kept = _settings(lib, options, profile)
             status = lib.session_run(
-                self.handle, settings, self.texts(input_names), (c_void_p * size)(*given), size,
+                self.handle, settings, self.input_texts(input_names), (c_void_p * size)(*given), size,
                 output_names, outputs, count)
             if status:
                 raise self._failure(status, feed)
@@ -207,6 +209,21 @@ class Engine:
         if missing and isinstance(error, InvalidArgument):
             return MissingInput(f"the run lacks the inputs {missing}; it was given {list(feed)}")
         return error
+
+
+def _c_texts(names: tuple[str, ...], what: str) -> Any:
+    """A C array of names, which nobody writes into."""
+    return (c_char_p * len(names))(*[c_text(name, what) for name in names])
+
+
+# A program asks for few combinations of names, or else for ever new ones, wrong ones among them.
+_NAMES_KEPT = 256
+
+
+def _keep(table: dict[tuple[str, ...], Any], names: tuple[str, ...], known: Any) -> None:
+    if len(table) >= _NAMES_KEPT:
+        table.clear()
+    table[names] = known
 
 
 def _settings(

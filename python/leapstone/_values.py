@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ._dtypes import (
-    ELEMENT_TYPES, STRING, UINT8, WHOLE_BYTES, dtype_of, number_of, packed, type_name, unpacked)
+    BOOL, ELEMENT_TYPES, STRING, UINT8, WHOLE_BYTES, dtype_of, number_of, packed, type_name, unpacked)
 from ._library import OPTIONAL, SEQUENCE, TENSOR, Library
 from .errors import InvalidArgument
 
 # C arrays of extents: nobody writes into them, and the shapes of a program are few.
 _dimensions: dict[tuple[int, ...], Any] = {}
 _DIMENSIONS_KEPT = 1024
-
 
 def dimensions_of(shape: tuple[int, ...]) -> Any:
     """A C array of extents."""
@@ -63,6 +62,12 @@ def as_array(value: Any, number: int) -> npt.NDArray[Any]:
     flags = array.flags
     # ascontiguousarray would make a scalar an array of one dimension.
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
+
+
+def _zeros_and_ones(array: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The array, or a copy where a byte is neither 0 nor 1: views of other memory have such elements."""
+    data = array.view(np.uint8)
+    return np.asarray(data != 0) if data.size and data.max() > 1 else array
 
 
 def _utf8(element: Any) -> bytes:
@@ -124,7 +129,7 @@ class Inputs:
             flags = value.flags
             if flags.c_contiguous and flags.aligned:
                 plain = WHOLE_BYTES.get(value.dtype)
-                if plain is not None:
+                if plain is not None and plain != BOOL:
                     return self._borrowed(value, plain, value.shape)
         elif value is None:
             raise InvalidArgument("None is no tensor")
@@ -132,6 +137,8 @@ class Inputs:
         number = number_of(array.dtype)
         if number == STRING:
             return self._strings(array)
+        if number == BOOL:
+            array = _zeros_and_ones(array)
         row = ELEMENT_TYPES[number]
         held = packed(array, row.bits) if row.is_packed else array
         return self._borrowed(held, number, array.shape)

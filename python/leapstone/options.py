@@ -9,6 +9,7 @@ from typing import Any
 
 from ._library import Library, library
 from ._notices import warn_once
+from ._text import c_text
 from .errors import InvalidArgument
 from .providers import known_providers
 
@@ -182,7 +183,7 @@ class SessionOptions:
         lib.check(lib.options_create(byref(handle)))
         try:
             for key, value in self._settings():
-                lib.check(lib.options_set(handle, key.encode(), value.encode()))
+                lib.check(lib.options_set(handle, c_text(key, "an option"), c_text(value, f"option {key!r}")))
         except BaseException:
             lib.options_free(handle)
             raise

@@ -12,6 +12,7 @@ from ._engine import Engine, ModelMetadata, NodeArg
 from ._library import library
 from ._notices import logger, warn_once
 from ._profile import Profile
+from .errors import InvalidArgument
 from .io_binding import IOBinding
 from .options import RunOptions, SessionOptions
 from .ortvalue import OrtValue
@@ -233,8 +234,15 @@ class InferenceSession:
 
 def _model_of(path_or_bytes: Any) -> str | bytes:
     if isinstance(path_or_bytes, (str, os.PathLike)):
+        try:
+            path = os.fsdecode(path_or_bytes)
+            is_whole = b"\0" not in os.fsencode(path)
+        except UnicodeError as error:
+            raise InvalidArgument(f"{path_or_bytes!r} can be no path: {error}") from None
+        if not is_whole:
+            raise InvalidArgument(f"a path has no NUL in it: {path!r}")
         # A pickled session must find its model from another working directory.
-        return os.path.abspath(os.fsdecode(path_or_bytes))
+        return os.path.abspath(path)
     if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
         return bytes(path_or_bytes)
     raise TypeError(f"a model is a path or bytes, not {type(path_or_bytes).__name__}")

@@ -275,6 +275,18 @@ def test_inputs_that_decide_shapes_are_read_at_every_run() -> None:
     assert session.run(None, {"x": x, "s": shape})[0].shape == (3, 2)
 
 
+@pytest.mark.parametrize("operator, wanted", [("Not", [1, 0, 0, 0]), ("Identity", [0, 1, 1, 1])])
+def test_any_byte_but_0_is_true(operator: str, wanted: list[int]) -> None:
+    raw = np.array([0, 1, 2, 255], np.uint8)
+    session = InferenceSession(node_model(operator, TensorProto.BOOL, None))
+    for x in (raw.view(bool), raw[::-1].copy()[::-1].view(bool), leapstone.OrtValue(raw.view(bool))):
+        assert session.run(None, {"x0": x})[0].view(np.uint8).tolist() == wanted
+    assert raw.tolist() == [0, 1, 2, 255]
+    scalar = session.run(None, {"x0": raw[2:3].view(bool).reshape(())})[0]
+    assert (scalar.shape, scalar.view(np.uint8).tolist()) == ((), wanted[2])
+    assert session.run(None, {"x0": np.zeros((2, 0), bool)})[0].shape == (2, 0)
+
+
 # ---- Strings, sequences, optionals -------------------------------------------------------------------
 
 
