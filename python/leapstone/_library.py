@@ -138,7 +138,7 @@ _EXCEPTIONS: dict[int, type[errors.LeapstoneError]] = {
     5: errors.InvalidProtobuf,
     6: errors.InvalidGraph,
     7: errors.NotImplemented,
-    8: errors.RuntimeException,
+    8: errors.NodeFailed,
     9: errors.Cancelled,
     10: errors.TimedOut,
     11: errors.Busy,

@@ -3,6 +3,11 @@
 All derive from `LeapstoneError`, and `LeapstoneError` from `Exception` alone, as onnxruntime's do.
 """
 
+from __future__ import annotations
+
+import functools
+from typing import Any
+
 
 class LeapstoneError(Exception):
     """What every exception of this package derives from."""
@@ -34,6 +39,10 @@ class EngineError(LeapstoneError):
 
 class RuntimeException(LeapstoneError):
     """A node failed with the values that it met."""
+
+
+class NodeFailed(RuntimeException, Fail):
+    """A node failed in a run; onnxruntime raises one or the other, as its kernel has it."""
 
 
 class InvalidProtobuf(LeapstoneError):
@@ -86,3 +95,18 @@ class Busy(Fail):
 
 class OutOfMemory(Fail, MemoryError):
     """The session's memory budget does not suffice, or the system refused memory."""
+
+
+@functools.cache
+def of_binding(kind: type[LeapstoneError]) -> type[LeapstoneError]:
+    """The class of an exception where it comes from an `IOBinding`: onnxruntime's are `RuntimeError` there."""
+    if issubclass(kind, RuntimeError):
+        return kind
+    # It goes by the name of its kind, which pickle would not find it under.
+    return type(kind.__name__, (kind, RuntimeError), {
+        "__module__": kind.__module__, "__doc__": kind.__doc__,
+        "__reduce__": lambda error: (_error_of_binding, (kind, error.args))})
+
+
+def _error_of_binding(kind: type[LeapstoneError], arguments: tuple[Any, ...]) -> LeapstoneError:
+    return of_binding(kind)(*arguments)

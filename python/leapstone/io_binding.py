@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._dtypes import ELEMENT_TYPES, number_of
-from .errors import InvalidArgument
+from .errors import InvalidArgument, LeapstoneError, of_binding
 from .options import RunOptions
 from .ortvalue import OrtValue, on_cpu, tensor_at
 
@@ -19,8 +20,20 @@ if TYPE_CHECKING:
     from .session import InferenceSession
 
 
+@contextlib.contextmanager
+def _errors_of_binding() -> Iterator[None]:
+    """Makes what is raised inside a `RuntimeError` too, as it is in onnxruntime."""
+    try:
+        yield
+    except LeapstoneError as error:
+        raise of_binding(type(error))(*error.args).with_traceback(error.__traceback__) from None
+
+
 class IOBinding:
-    """What `InferenceSession.run_with_iobinding` reads from and writes to."""
+    """What `InferenceSession.run_with_iobinding` reads from and writes to.
+
+    The package's exceptions are `RuntimeError` too where they come from here.
+    """
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
@@ -36,6 +49,7 @@ class IOBinding:
         """Reads an input from an `OrtValue`."""
         self._bind(name, ortvalue)
 
+    @_errors_of_binding()
     def bind_input(
         self, name: str, device_type: str, device_id: int, element_type: npt.DTypeLike | int,
         shape: Sequence[int], buffer_ptr: int,
@@ -44,12 +58,14 @@ class IOBinding:
         on_cpu(device_type)
         self._bind(name, tensor_at(buffer_ptr, element_type, shape))
 
+    @_errors_of_binding()
     def _bind(self, name: str, value: Any) -> None:
         known = self._session._loaded().by_name
         if name not in known:
             raise InvalidArgument(f"unknown input '{name}'; the model has {list(known)}")
         self._inputs[name] = value
 
+    @_errors_of_binding()
     def bind_output(
         self, name: str, device_type: str = "cpu", device_id: int = 0,
         element_type: npt.DTypeLike | int | None = None, shape: Sequence[int] | None = None,
@@ -90,6 +106,7 @@ class IOBinding:
         """What the last run left, as arrays."""
         return [result._value for result in self._results]
 
+    @_errors_of_binding()
     def _run(self, engine: Engine, options: RunOptions | None, profile: Recording | None) -> None:
         names = tuple(self._outputs)
         if not names:

@@ -157,7 +157,7 @@ class InferenceSession:
             optional that holds nothing.
 
         Raises:
-            InvalidArgument, MissingInput, RuntimeException, Cancelled, TimedOut, OutOfMemory
+            InvalidArgument, MissingInput, NodeFailed, Cancelled, TimedOut, OutOfMemory
         """
         engine = self._loaded()
         if run_options is not None and not isinstance(run_options, RunOptions):

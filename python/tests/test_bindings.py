@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import ml_dtypes
@@ -12,6 +13,7 @@ from onnx import TensorProto
 
 import leapstone
 from leapstone import InferenceSession, OrtValue
+from leapstone.errors import of_binding
 
 
 def test_ort_value_shares_an_array() -> None:
@@ -155,3 +157,33 @@ def test_memory_at_a_misaligned_address(add_model: bytes, add_feed: Any) -> None
     binding.bind_output("y", "cpu", 0, np.float32, memory.shape, memory.ctypes.data)
     session.run_with_iobinding(binding)
     np.testing.assert_array_equal(memory, add_feed["x0"] + 10)
+
+
+def test_what_a_binding_raises_is_a_runtime_error_too(add_model: bytes, add_feed: Any) -> None:
+    session = InferenceSession(add_model)
+    binding = session.io_binding()
+    wrong = [
+        lambda: binding.bind_cpu_input("nothing", add_feed["x0"]),
+        lambda: binding.bind_input("x0", "cpu", 0, 99, [3, 2], 0),
+        lambda: binding.bind_output("y", "cpu", 0, None, [3, 2], add_feed["x0"].ctypes.data),
+        lambda: session.run_with_iobinding(binding),
+    ]
+    for attempt in wrong:
+        with pytest.raises(RuntimeError) as raised:
+            attempt()
+        assert isinstance(raised.value, leapstone.InvalidArgument)
+    binding.bind_output("y")
+    with pytest.raises(RuntimeError, match="x0") as raised:
+        session.run_with_iobinding(binding)
+    assert isinstance(raised.value, leapstone.MissingInput)
+    copy = pickle.loads(pickle.dumps(raised.value))
+    assert type(copy) is type(raised.value) and str(copy) == str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [
+    kind for kind in vars(leapstone).values()
+    if isinstance(kind, type) and issubclass(kind, leapstone.LeapstoneError)])
+def test_every_exception_can_come_from_a_binding(kind: type[leapstone.LeapstoneError]) -> None:
+    error = of_binding(kind)("words")
+    assert isinstance(error, kind) and isinstance(error, RuntimeError) and str(error) == "words"
+    assert type(pickle.loads(pickle.dumps(error))) is type(error)

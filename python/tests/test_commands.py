@@ -181,6 +181,20 @@ def test_an_unchanged_module_runs(tmp_path: Path) -> None:
     assert done.stdout.split()[0] == "leapstone.session"
 
 
+def test_exceptions_are_attributes_of_the_module(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("""
+import onnxruntime as ort
+
+try:
+    ort.InferenceSession(b"garbage")
+except ort.capi.onnxruntime_pybind11_state.InvalidProtobuf:
+    print(ort.capi.onnxruntime_inference_collection.InferenceSession is ort.InferenceSession,
+          ort.capi._pybind_state.Fail is ort.capi.onnxruntime_pybind11_state.Fail)
+""")
+    done = python("-m", "leapstone.as_onnxruntime", os.fspath(tmp_path / "app.py"))
+    assert done.stdout.strip() == "True True", done.stderr
+
+
 def test_processes_that_a_program_spawns_see_the_same(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("""
 import multiprocessing
