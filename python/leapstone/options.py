@@ -50,12 +50,29 @@ class ExecutionOrder(_Enumeration):
 
 
 # Session entries of onnxruntime that tune speed there and change no result: nothing to tell.
-_TUNING = (
-    "session.intra_op", "session.inter_op", "session.force_spinning_stop",
-    "session.dynamic_block_base", "session.use_env_allocators", "session.disable_prepacking",
-    "session.use_device_allocator_for_initializers", "session.save_model_format",
-    "session.load_model_format", "session.use_ort_model_bytes", "optimization.", "mlas.",
-)
+_TUNING = frozenset((
+    *(f"session.{name}" for name in (
+        "disable_aot_function_inlining", "disable_double_qdq_remover", "disable_prepacking",
+        "disable_qdq_constant_folding", "disable_quant_qdq", "dynamic_block_base",
+        "enable_dq_matmulnbits_fusion", "enable_quant_qdq_cleanup", "force_spinning_stop",
+        "graph_optimizations_loop_level", "inter_op.allow_spinning", "inter_op.spin_backoff_max",
+        "inter_op.spin_duration_us", "intra_op.allow_spinning", "intra_op.spin_backoff_max",
+        "intra_op.spin_duration_us", "intra_op_thread_affinities", "load_model_format",
+        "prepack.enable_parallel", "qdq_matmulnbits_accuracy_level",
+        "qdq_matmulnbits_block_size", "qdqisint8allowed",
+        "save_external_prepacked_constant_initializers", "save_model_format",
+        "use_device_allocator_for_initializers", "use_env_allocators",
+        "use_external_initializer_file_buffers_directly", "use_ort_model_bytes_directly",
+        "use_ort_model_bytes_for_initializers", "x64quantprecision")),
+    *(f"optimization.{name}" for name in (
+        "constant_folding_max_output_size_in_bytes", "disable_specified_optimizers",
+        "enable_cast_chain_elimination", "enable_gelu_approximation",
+        "minimal_build_optimizations")),
+    *(f"mlas.{name}" for name in (
+        "disable_kleidiai", "enable_gemm_fastmath_arm64_bfloat16",
+        "kleidiai.conv_igemm_max_work", "nchwc_depthwise_sliding",
+        "nchwc_pointwise_conv_max_input_channel_batch", "qnbit.force_fp32", "use_lut_gemm")),
+))
 
 # Those that have a counterpart here: the key of leapstone_options_set, and what values are called there.
 _COUNTERPARTS: dict[str, tuple[str, dict[str, str]]] = {
@@ -129,7 +146,7 @@ class SessionOptions:
         """
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError("a session entry is a pair of strings")
-        known = key in _COUNTERPARTS or key.startswith((_PREFIX, *_TUNING))
+        known = key in _COUNTERPARTS or key in _TUNING or key.startswith(_PREFIX)
         if not known:
             warn_once(f"the session entry {key!r} has no effect")
         self._entries[key] = value
@@ -162,8 +179,8 @@ class SessionOptions:
         raise InvalidArgument(f"{path}: Leapstone loads no libraries of custom operators")
 
     def add_provider(self, name: str, options: dict[str, str] | None = None) -> None:
-        """Warns where the provider is not the CPU's."""
-        known_providers([name])
+        """Warns where the provider is not the CPU's, and of options, which it has none of."""
+        known_providers([(name, options or {})])
 
     def has_providers(self) -> bool:
         """False: no provider has to be added."""
@@ -216,6 +233,27 @@ def _check_type(name: str, value: Any, default: Any) -> None:
                         f"{type(value).__name__}")
 
 
+_RUN_ATTRIBUTES: dict[str, type] = {
+    "log_severity_level": int, "log_verbosity_level": int, "logid": str,
+    "only_execute_path_to_fetches": bool, "timeout": float,
+}
+
+# What a value must have to become one of a type, as in onnxruntime: a truth may be any number.
+_CONVERSIONS = {int: "__index__", float: "__float__", bool: "__bool__"}
+
+
+def _converted(name: str, value: Any, kind: type) -> Any:
+    """The value of a run option as one of its type."""
+    if isinstance(value, kind):
+        return value
+    if kind is bool and value is None:
+        return False
+    if kind is str or not hasattr(type(value), _CONVERSIONS[kind]):
+        raise TypeError(
+            f"RunOptions.{name} is of type {kind.__name__}, not {type(value).__name__}")
+    return kind(value)
+
+
 class RunOptions:
     """How one run goes about it.
 
@@ -225,18 +263,36 @@ class RunOptions:
             onnxruntime.
 
     The other attributes are onnxruntime's; programs may set them, and nothing depends on them.
+
+    Raises:
+        AttributeError: something sets an attribute that there is not.
+        TypeError: something sets one to a value of another type.
     """
+
+    # There are no others: one that is misspelt, `timeout` above all, must not go unnoticed.
+    __slots__ = (*_RUN_ATTRIBUTES, "_entries", "_terminate", "_cancellation", "_lock", "__weakref__")
+
+    log_severity_level: int
+    log_verbosity_level: int
+    logid: str
+    only_execute_path_to_fetches: bool
+    timeout: float
 
     def __init__(self) -> None:
         self.log_severity_level = -1
         self.log_verbosity_level = 0
         self.logid = ""
         self.only_execute_path_to_fetches = False
-        self.timeout: float = 0.0
+        self.timeout = 0.0
         self._entries: dict[str, str] = {}
         self._terminate = False
         self._cancellation: _Cancellation | None = None
         self._lock = threading.Lock()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _RUN_ATTRIBUTES:
+            value = _converted(name, value, _RUN_ATTRIBUTES[name])
+        super().__setattr__(name, value)
 
     @property
     def terminate(self) -> bool:
@@ -245,8 +301,9 @@ class RunOptions:
 
     @terminate.setter
     def terminate(self, value: bool) -> None:
+        wanted = _converted("terminate", value, bool)
         with self._lock:
-            self._terminate = bool(value)
+            self._terminate = wanted
             if self._terminate:
                 if self._cancellation is not None:
                     self._cancellation.cancel()
@@ -256,6 +313,8 @@ class RunOptions:
 
     def add_run_config_entry(self, key: str, value: str) -> None:
         """Keeps an entry; none has an effect."""
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError("a run entry is a pair of strings")
         warn_once(f"the run entry {key!r} has no effect")
         self._entries[key] = value
 

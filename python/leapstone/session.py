@@ -33,7 +33,7 @@ class InferenceSession:
         path_or_bytes: the model's file, or its bytes.
         sess_options: how the session is set up.
         providers: onnxruntime's; any but the CPU's are warned about once.
-        provider_options: onnxruntime's; without effect.
+        provider_options: onnxruntime's; without effect, and warned about once.
 
     Raises:
         NoSuchFile, InvalidProtobuf, InvalidGraph, NotImplemented, Fail, InvalidArgument
@@ -47,7 +47,7 @@ class InferenceSession:
         provider_options: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        known_providers(providers)
+        known_providers(providers, provider_options)
         for name in kwargs:
             if name not in ("enable_fallback", "disabled_optimizers"):
                 warn_once(f"InferenceSession's option {name!r} is unknown and has no effect")
@@ -129,7 +129,7 @@ class InferenceSession:
         provider_options: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         """Warns once about providers that are not the CPU's."""
-        known_providers(providers)
+        known_providers(providers, provider_options)
 
     def enable_fallback(self) -> None:
         """Has no effect: there is one provider."""

@@ -260,6 +260,27 @@ def test_unknown_things_warn_once(add_model: bytes) -> None:
     assert sum("CUDAExecutionProvider" in str(one.message) for one in heard) == 1
 
 
+@pytest.mark.parametrize("key", [
+    "session.intra_op.zzz", "session.intra_op", "session.zzz", "optimization.zzz", "mlas.zzz"])
+def test_entries_that_only_begin_as_known_ones_warn(key: str) -> None:
+    with pytest.warns(UserWarning, match=key):
+        SessionOptions().add_session_config_entry(key, "1")
+
+
+@pytest.mark.parametrize("arguments", [
+    {"providers": [("CPUExecutionProvider", {"zzz": "1"})]},
+    {"providers": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+     "provider_options": [{"device_id": "0"}, {"zzz": "1"}]},
+])
+def test_options_of_the_provider_warn_once(add_model: bytes, arguments: dict[str, Any]) -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            InferenceSession(add_model, **arguments)
+    assert sum("zzz" in str(one.message) for one in heard) == 1
+    assert not any("device_id" in str(one.message) for one in heard)
+
+
 def test_known_things_do_not_warn(add_model: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -396,6 +417,50 @@ def test_terminate_ends_a_run() -> None:
     options.timeout = 1e-3
     with pytest.raises(TimeoutError):
         session.run(None, feed, options)
+
+
+def run_option_modules() -> list[Any]:
+    """Leapstone, and onnxruntime where there is one: they must agree on what is taken."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return [leapstone]
+    return [leapstone, onnxruntime]
+
+
+@pytest.mark.parametrize("module", run_option_modules(), ids=lambda module: module.__name__)
+@pytest.mark.parametrize("name, value, kept", [
+    ("log_severity_level", "x", TypeError), ("log_severity_level", 1.5, TypeError),
+    ("log_severity_level", None, TypeError), ("log_severity_level", 3, 3),
+    ("log_verbosity_level", np.int64(2), 2), ("log_verbosity_level", b"x", TypeError),
+    ("logid", 1, TypeError), ("logid", None, TypeError), ("logid", "x", "x"),
+    ("only_execute_path_to_fetches", "x", TypeError), ("only_execute_path_to_fetches", 1, True),
+    ("terminate", "x", TypeError), ("terminate", b"x", TypeError), ("terminate", None, False),
+    ("terminate", 1, True), ("terminate", 1.5, True), ("terminate", np.True_, True),
+    ("time_out", 1, AttributeError),
+])
+def test_run_options_take_what_onnxruntimes_do(
+    module: Any, name: str, value: Any, kept: Any
+) -> None:
+    options = module.RunOptions()
+    if isinstance(kept, type):
+        with pytest.raises(kept):
+            setattr(options, name, value)
+    else:
+        setattr(options, name, value)
+        assert getattr(options, name) == kept and type(getattr(options, name)) is type(kept)
+
+
+def test_timeouts_are_numbers() -> None:
+    options = RunOptions()
+    for value in (2, 2.0, np.float32(2)):
+        options.timeout = value  # type: ignore[assignment]
+        assert options.timeout == 2 and type(options.timeout) is float
+    for value in ("2", None):
+        with pytest.raises(TypeError, match="timeout"):
+            options.timeout = value  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        options.add_run_config_entry("key", 1)  # type: ignore[arg-type]
 
 
 def test_run_options_of_a_wrong_type(add_model: bytes, add_feed: Any) -> None:
