@@ -65,7 +65,7 @@ def as_array(value: Any, number: int) -> npt.NDArray[Any]:
 
 
 def _zeros_and_ones(array: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The array, or a copy where a byte is neither 0 nor 1: views of other memory have such elements."""
+    """The array, or a copy where a byte is neither: views of other memory have such elements."""
     data = array.view(np.uint8)
     return np.asarray(data != 0) if data.size and data.max() > 1 else array
 

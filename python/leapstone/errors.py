@@ -5,7 +5,6 @@ All derive from `LeapstoneError`, and `LeapstoneError` from `Exception` alone, a
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 
@@ -97,15 +96,17 @@ class OutOfMemory(Fail, MemoryError):
     """The session's memory budget does not suffice, or the system refused memory."""
 
 
-@functools.cache
+_of_binding: dict[type[LeapstoneError], type[LeapstoneError]] = {}
+
+
 def of_binding(kind: type[LeapstoneError]) -> type[LeapstoneError]:
-    """The class of an exception where it comes from an `IOBinding`: onnxruntime's are `RuntimeError` there."""
+    """The class of an exception that comes from an `IOBinding`: a `RuntimeError`, as in onnxruntime."""
     if issubclass(kind, RuntimeError):
         return kind
     # It goes by the name of its kind, which pickle would not find it under.
-    return type(kind.__name__, (kind, RuntimeError), {
+    return _of_binding.get(kind) or _of_binding.setdefault(kind, type(kind.__name__, (kind, RuntimeError), {
         "__module__": kind.__module__, "__doc__": kind.__doc__,
-        "__reduce__": lambda error: (_error_of_binding, (kind, error.args))})
+        "__reduce__": lambda error: (_error_of_binding, (kind, error.args))}))
 
 
 def _error_of_binding(kind: type[LeapstoneError], arguments: tuple[Any, ...]) -> LeapstoneError:

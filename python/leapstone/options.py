@@ -200,7 +200,8 @@ class SessionOptions:
         lib.check(lib.options_create(byref(handle)))
         try:
             for key, value in self._settings():
-                lib.check(lib.options_set(handle, c_text(key, "an option"), c_text(value, f"option {key!r}")))
+                texts = c_text(key, "an option"), c_text(value, f"option {key!r}")
+                lib.check(lib.options_set(handle, *texts))
         except BaseException:
             lib.options_free(handle)
             raise
