@@ -195,10 +195,14 @@ def test_memory_does_not_grow() -> None:
     items = ramps((2**16,), (2**16,))
     for _ in range(20):
         session.run(None, {"s": items, "x": items[0]})
-    before = resident()
-    for _ in range(200):
-        session.run(None, {"s": items, "x": items[0]})
-    assert resident() - before < 4 * 2**20
+    # A leak shows in every window; what else a process takes, in some.
+    growths = []
+    for _ in range(4):
+        before = resident()
+        for _ in range(200):
+            session.run(None, {"s": items, "x": items[0]})
+        growths.append(resident() - before)
+    assert min(growths) < 4 * 2**20
 
 
 def test_bound_outputs_may_be_sequences() -> None:

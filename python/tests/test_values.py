@@ -181,10 +181,14 @@ def test_memory_does_not_grow() -> None:
     x = np.ones(2**18, np.float32)
     for _ in range(20):
         session.run(None, {"x0": x})
-    before = resident()
-    for _ in range(300):
-        session.run(None, {"x0": x})
-    assert resident() - before < 4 * 2**20
+    # A leak shows in every window; what else a process takes, in some.
+    growths = []
+    for _ in range(4):
+        before = resident()
+        for _ in range(300):
+            session.run(None, {"x0": x})
+        growths.append(resident() - before)
+    assert min(growths) < 4 * 2**20
 
 
 def test_inputs_may_go_after_a_run() -> None:
