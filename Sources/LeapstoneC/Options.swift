@@ -1,7 +1,7 @@
 // Options: how a session is set up, by keys and values.
 
-import Leapstone
 import LeapWorkers
+import Leapstone
 import Synchronization
 
 final class OptionsObject: HandledObject {

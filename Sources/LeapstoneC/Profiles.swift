@@ -1,8 +1,8 @@
 // Profiles: the steps of runs, recorded for C.
 
 import CLeapstone
-import Leapstone
 import LeapWorkers
+import Leapstone
 import Synchronization
 
 final class ProfileObject: HandledObject {

@@ -2,9 +2,9 @@
 
 import CLeapstone
 import LeapGraph
-import Leapstone
 import LeapTensors
 import LeapWorkers
+import Leapstone
 
 final class SessionObject: HandledObject {
   static let kind = HandleKind.session

@@ -1,9 +1,9 @@
 // ValueObject: what C holds as a value, with what it was shown of it.
 
 import CLeapstone
-import Leapstone
 import LeapTensors
 import LeapWorkers
+import Leapstone
 import Synchronization
 
 extension RunValue {

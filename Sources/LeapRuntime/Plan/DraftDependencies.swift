@@ -11,12 +11,12 @@ struct DraftDependencies: Sendable {
   private(set) var reads: [[Int]]
   /// The values that a step makes.
   private(set) var writes: [[Int]]
-  /// The steps that make what a step reads.
-  private(set) var producersOf: [Set<Int>]
+  /// The steps that make what a step reads, each once.
+  private(set) var producersOf: [[Int]]
   /// Bytes of a value that a step makes; 0 for others.
   let byteCount: [Int]
-  /// The values that outlive the segment.
-  let lasting: Set<Int>
+  /// Whether a value outlives the segment.
+  private(set) var isLasting: [Bool]
 
   init(_ draft: Draft) {
     producer = Array(repeating: nil, count: draft.values.count)
@@ -34,11 +34,27 @@ struct DraftDependencies: Sendable {
       reads.append(inputs)
       writes.append(outputs)
     }
-    let makers = producer
-    producersOf = reads.map { Set($0.compactMap { makers[$0] }) }
+    producersOf = []
+    for inputs in reads {
+      var makers: [Int] = []
+      for input in inputs {
+        if let maker = producer[input], !makers.contains(maker) { makers.append(maker) }
+      }
+      producersOf.append(makers)
+    }
     byteCount = draft.values.map { value in
       if case .computed = value.kind { value.operand.byteCount } else { 0 }
     }
-    lasting = Set(draft.results.compactMap { draft.plainValue[$0] })
+    isLasting = Array(repeating: false, count: draft.values.count)
+    for result in draft.results {
+      if let value = draft.plainValue[result] { isLasting[value] = true }
+    }
+  }
+
+  /// The steps that read what a step makes, each once, ascending.
+  func consumers(of step: Int) -> [Int] {
+    let outputs = writes[step]
+    return outputs.count == 1
+      ? readers[outputs[0]] : Set(outputs.flatMap { readers[$0] }).sorted()
   }
 }

@@ -90,7 +90,7 @@ struct Placement: Sendable {
     if case .computed = draft.values[value].kind { externalAlias[value] == nil } else { false }
   }
 
-  private func isResult(_ value: Int) -> Bool { dependencies.lasting.contains(value) }
+  private func isResult(_ value: Int) -> Bool { dependencies.isLasting[value] }
 
   // MARK: Concats
 

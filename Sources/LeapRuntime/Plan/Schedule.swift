@@ -37,7 +37,7 @@ struct Schedule: Sendable {
       let joins =
         width > 1 && !members.isEmpty && members.count < Schedule.stageLimit
         && isShort(step) && members.allSatisfy(isShort)
-        && dependencies.producersOf[step].isDisjoint(with: members)
+        && !dependencies.producersOf[step].contains(where: members.contains)
       if !joins {
         stageCount += members.isEmpty ? 0 : 1
         members = []
@@ -60,7 +60,7 @@ struct Schedule: Sendable {
       peak = max(peak, live)
       for input in dependencies.reads[step] {
         pending[input] -= 1
-        if pending[input] == 0, !dependencies.lasting.contains(input) {
+        if pending[input] == 0, !dependencies.isLasting[input] {
           live -= dependencies.byteCount[input]
         }
       }
@@ -81,7 +81,7 @@ struct Schedule: Sendable {
       var growth = 0
       for output in dependencies.writes[step] { growth &+= dependencies.byteCount[output] }
       for input in dependencies.reads[step]
-      where pending[input] == 1 && !dependencies.lasting.contains(input) {
+      where pending[input] == 1 && !dependencies.isLasting[input] {
         growth &-= dependencies.byteCount[input]
       }
       return growth
@@ -96,7 +96,7 @@ struct Schedule: Sendable {
       let step = ready.remove(at: best)
       order.append(step)
       for input in dependencies.reads[step] { pending[input] -= 1 }
-      for consumer in Set(dependencies.writes[step].flatMap { dependencies.readers[$0] }) {
+      for consumer in dependencies.consumers(of: step) {
         missing[consumer] -= 1
         if missing[consumer] == 0 { ready.append(consumer) }
       }
