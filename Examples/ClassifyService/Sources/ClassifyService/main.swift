@@ -46,7 +46,9 @@ do {
   }
   let answered = try serve(options)
   log(answered ? "all requests are answered" : "some requests could not be answered in time")
-  exit(answered ? 0 : 1)
+  if answered { exit(0) }
+  // Threads are still at work on what is left: libraries must not be torn down below them.
+  _exit(1)
 } catch let error as UsageError {
   log("\(error)")
   exit(64)
