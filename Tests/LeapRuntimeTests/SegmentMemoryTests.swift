@@ -33,7 +33,9 @@ import Testing
   }
 
   /// Plans Neg, Pick, and perhaps a Neg behind it.
-  private func memory(_ type: DataType, continues: Bool) throws -> SegmentMemory {
+  private func memory(
+    _ type: DataType, continues: Bool
+  ) throws -> (results: Int, rest: SegmentMemory.Rest) {
     var builder = ModelBuilder()
     let x = builder.input("x", [.symbol("n"), 8], type: type)
     let y = builder.node("Neg", [x], output: "y")
@@ -47,7 +49,7 @@ import Testing
     let planner = Planner(
       program: program, weights: weights, options: PlanOptions(), outputs: graph.outputs)
     let state = PlanningState(program: program, inputs: [x: .tensor(type, shape: [4, 8])])
-    return try planner.segment(from: state).memory
+    return (try planner.segment(from: state).memory.results, try planner.rest(from: state))
   }
 
   @Test func whatHostsMakeIsBoundedWhereTheySayHowMuch() throws {

@@ -43,6 +43,16 @@ package struct Planner: Sendable {
     }
   }
 
+  /// What the figures of the segment that is planned from a state leave out: what its hosts make, and all that follows it.
+  /// Drafts the rest of the plan, which runs have no use for.
+  ///
+  /// - Throws: `ModelError`.
+  package func rest(from start: PlanningState) throws -> SegmentMemory.Rest {
+    var state = start
+    let selection = try state.select()
+    return RestEstimate.rest(after: selection, state, self)
+  }
+
   /// A segment's steps with their candidates.
   ///
   /// - Throws: `ModelError.planning`.
@@ -266,8 +276,6 @@ struct SegmentBinder {
       selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
     var known: [ValueID: Tensor] = [:]
     for id in wanted where !state.isConstant(id) { known[id] = state.known[id] }
-    var memory = memory
-    memory.rest = RestEstimate.rest(after: selection, state, planner)
     return Segment(
       steps: steps, stageCount: schedule.stageCount, memory: memory, notes: notes, given: given,
       results: results, known: known,

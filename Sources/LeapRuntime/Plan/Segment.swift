@@ -56,7 +56,7 @@ struct SegmentResult: Sendable {
   let operand: Operand
 }
 
-/// Memory of one segment, in bytes, exact but for what `rest` says.
+/// Memory of one segment, in bytes: exact, but for what `Planner.rest` says.
 package struct SegmentMemory: Sendable, Hashable {
   /// What the other figures leave out, because it depends on the elements of values.
   package enum Rest: Sendable, Hashable {
@@ -80,7 +80,6 @@ package struct SegmentMemory: Sendable, Hashable {
   package var withoutReuse = 0
   /// The largest sum of live buffers in any stage: no placement needs less.
   package var liveBound = 0
-  package var rest = Rest.none
 
   /// Scratch of all workers and of what they share.
   ///

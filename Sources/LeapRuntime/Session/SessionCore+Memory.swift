@@ -20,11 +20,12 @@ extension SessionCore {
   package func predictedMemory(
     inputs: [String: (DataType, Shape)], outputs: [String]? = nil
   ) throws -> PredictedMemory {
-    let memory = try plan(inputs: inputs, outputs: outputs).memory
+    let (root, planner) = try planned(inputs: inputs, outputs: outputs)
+    let memory = root.segment.memory
     let (workspace, overflow) = memory.blasPerWorker.multipliedReportingOverflow(by: width)
     return PredictedMemory(
       mappedWeights: memory.mappedWeights, ownedWeights: memory.ownedWeights,
       arena: memory.arena, scratch: try memory.scratch(width: width), results: memory.results,
-      blasWorkspace: overflow ? .max : workspace, rest: memory.rest)
+      blasWorkspace: overflow ? .max : workspace, rest: try planner.rest(from: root.start))
   }
 }

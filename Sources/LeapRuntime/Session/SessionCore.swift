@@ -178,10 +178,18 @@ package final class SessionCore: Sendable {
   package func plan(
     inputs: [String: (DataType, Shape)], outputs: [String]? = nil
   ) throws -> Segment {
+    try planned(inputs: inputs, outputs: outputs).root.segment
+  }
+
+  /// The same, with what it starts from, and the planner of all that follows.
+  func planned(
+    inputs: [String: (DataType, Shape)], outputs: [String]?
+  ) throws -> (root: PlannedSegment, planner: Planner) {
     let names = outputs ?? outputNames
     let session = try computing(names)
-    guard session === self else { return try session.plan(inputs: inputs, outputs: names) }
-    return try root(checked(inputs), outputIDs(names).map(\.id), Interrupt()).segment
+    guard session === self else { return try session.planned(inputs: inputs, outputs: names) }
+    let wanted = outputIDs(names).map(\.id)
+    return (try root(checked(inputs), wanted, Interrupt()), planner(wanted))
   }
 
   private var outputNames: [String] { model.graph.outputs.map { model.graph[$0].name } }
