@@ -106,6 +106,7 @@ package struct BinaryOperator: Operator {
     guard left == right || function == .pow else {
       throw OperatorError("the operands are \(left) and \(right); expected one type")
     }
+    try function.require(left, right)
     let type = function.isPredicate ? DataType.bool : left
     guard let a = context.shape(0), let b = context.shape(1) else {
       context.setOutput(0, type, nil)
@@ -232,6 +233,8 @@ package struct VariadicOperator: Operator {
         throw OperatorError("input \(index) is \(other); expected \(type) as input 0")
       }
     }
+    if context.given.count > 1 { try function.require(type, type) }
+    if context.given.count > 1, isMean { try UnaryFunction.scale.require(type) }
     let shapes = context.given.indices.compactMap { context.shape($0) }
     guard shapes.count == context.given.count else {
       context.setOutput(0, type, nil)

@@ -34,6 +34,10 @@ extension InferenceContext {
   /// Says that output 0 has the elements of input 0, in another type.
   fileprivate mutating func setConverted(to type: DataType) throws {
     let source = try dataType(0)
+    let isOfText = source == .string || type == .string
+    if source != type, !isOfText, !NarrowConversion.handles(source, type) {
+      try ElementwiseKernels.requireConversion(from: source, to: type)
+    }
     setOutput(0, type, shape(0))
     if source.isInteger, type == .int64 || type == .int32, let dimensions = dimensions(0) {
       setOutput(0, dimensions: dimensions)

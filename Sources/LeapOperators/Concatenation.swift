@@ -27,6 +27,8 @@ package struct Concat: ConcatOperator {
     return try normalizedAxis(axis, rank: rank)
   }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     var result: [Dimension]?
@@ -126,6 +128,8 @@ package struct Split: Operator {
     return (0..<pieces).map { min(size, max(extent - $0 * size, 0)) }
   }
 
+  package var movedOutputs: Int { pieces }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     let given = sizesAreInput ? context.integers(1) : attribute
@@ -145,7 +149,7 @@ package struct Split: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     guard let input = request.inputs[0], input.dataType.byteWidth > 0 else {
-      throw OperatorError("elements of this type cannot be moved")
+      throw OperatorError.unsupported("elements of this type cannot be moved")
     }
     let axis = try normalizedAxis(axis, rank: input.shape.rank)
     let given = sizesAreInput ? request.values[1]?.integers : attribute
@@ -260,6 +264,8 @@ package struct Slice: Operator {
     let count = distance > 0 ? (distance - 1) / size + 1 : 0
     return Cut(axis: axis, start: first, count: count, step: step)
   }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)

@@ -8,7 +8,7 @@ package enum Extrema: OperatorFamily {
   package static var operators: [any Operator.Type] { [ArgExtreme.self, TopK.self] }
 
   static let orderedTypes: Set<DataType> = [
-    .float16, .bfloat16, .float32, .float64, .int8, .int16, .int32, .int64, .uint8, .uint16,
+    .float32, .float64, .int8, .int16, .int32, .int64, .uint8, .uint16,
     .uint32, .uint64,
   ]
 }

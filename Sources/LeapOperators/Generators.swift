@@ -88,6 +88,8 @@ package struct Expand: Operator {
 
   package var valueInputs: [Int] { [1] }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     guard let shape = context.shape(0), let target = context.dimensions(1) else {
@@ -129,6 +131,8 @@ package struct Gather: Operator {
     axis = try node.int("axis", default: 0)
   }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     _ = try context.dataType(1, among: [.int32, .int64])
@@ -155,7 +159,7 @@ package struct Gather: Operator {
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     guard let input = request.inputs[0], let indices = request.inputs[1],
       input.dataType.byteWidth > 0
-    else { throw OperatorError("elements of this type cannot be moved") }
+    else { throw OperatorError.unsupported("elements of this type cannot be moved") }
     let axis = try normalizedAxis(axis, rank: input.shape.rank)
     let extent = input.shape[axis]
     let run = input.shape.inner(from: axis + 1) * input.dataType.byteWidth

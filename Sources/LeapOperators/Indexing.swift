@@ -28,6 +28,8 @@ package struct GatherElements: Operator {
     axis = try node.int("axis", default: 0)
   }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     _ = try context.dataType(1, among: [.int32, .int64])
     if let rank = try context.shape(0, ranks: 1...64)?.count {
@@ -76,6 +78,8 @@ package struct GatherTuples: Operator {
     }
   }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     _ = try context.dataType(1, among: [.int64])
     let type = try context.dataType(0)
@@ -116,11 +120,15 @@ package struct ScatterElements: Operator {
     function = try node.choice("reduction", default: .none)
   }
 
+  package var movedOutputs: Int { function == .none ? 1 : 0 }
+
   package func infer(_ context: inout InferenceContext) throws {
     _ = try context.dataType(1, among: [.int32, .int64])
     let shape = try context.shape(0, ranks: 1...64)
     if let shape { _ = try normalizedAxis(axis, rank: shape.count) }
-    context.setOutput(0, try context.dataType(0), shape)
+    let type = try context.dataType(0)
+    try function.require(type)
+    context.setOutput(0, type, shape)
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
@@ -148,9 +156,13 @@ package struct ScatterTuples: Operator {
     function = try node.choice("reduction", default: .none)
   }
 
+  package var movedOutputs: Int { function == .none ? 1 : 0 }
+
   package func infer(_ context: inout InferenceContext) throws {
     _ = try context.dataType(1, among: [.int64])
-    context.setOutput(0, try context.dataType(0), try context.shape(0, ranks: 1...64))
+    let type = try context.dataType(0)
+    try function.require(type)
+    context.setOutput(0, type, try context.shape(0, ranks: 1...64))
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
@@ -175,7 +187,7 @@ package struct NonZero: TensorHostOperator {
   package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
 
   package func infer(_ context: inout InferenceContext) throws {
-    _ = try context.dataType(0)
+    try IndexedAccess.requireTruth(of: try context.dataType(0))
     context.setOutput(
       0, .int64, context.shape(0).map { [.fixed(max($0.count, 1)), .unknown] })
   }

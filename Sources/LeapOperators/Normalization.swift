@@ -13,7 +13,7 @@ package enum Normalization: OperatorFamily {
     ]
   }
 
-  static let types: Set<DataType> = [.float16, .bfloat16, .float32, .float64]
+  static let types: Set<DataType> = [.float32, .float64]
 
   /// A candidate that standardises input 0 into output 0.
   ///

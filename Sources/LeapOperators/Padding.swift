@@ -83,6 +83,8 @@ package struct Pad: Operator {
     return (try pads(rank: rank, given, axes: axes, none: 0), number)
   }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     try checkConstant(context, type)
@@ -143,6 +145,8 @@ package struct CenterCropPad: Operator {
   }
 
   package var valueInputs: [Int] { [1] }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)

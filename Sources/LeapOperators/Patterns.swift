@@ -22,6 +22,8 @@ package struct Tile: Operator {
 
   package var valueInputs: [Int] { isOneAxis ? [1, 2] : [1] }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
@@ -93,6 +95,8 @@ package struct Trilu: Operator {
 
   package var valueInputs: [Int] { hasDiagonal ? [1] : [] }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     if hasDiagonal { _ = try context.dataType(1, among: [.int64]) }
     context.setOutput(0, try context.dataType(0), try context.shape(0, ranks: 2...64))
@@ -139,8 +143,9 @@ package struct EyeLike: Operator {
   }
 
   package func infer(_ context: inout InferenceContext) throws {
-    context.setOutput(
-      0, try type ?? context.dataType(0), try context.shape(0, ranks: 2...2))
+    let type = try type ?? context.dataType(0)
+    try PatternKernels.requireIdentity(type)
+    context.setOutput(0, type, try context.shape(0, ranks: 2...2))
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
@@ -173,6 +178,8 @@ package struct OneHot: Operator {
   }
 
   package var valueInputs: [Int] { [1] }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(2)
@@ -226,6 +233,8 @@ package struct ReverseSequence: Operator {
     }
     timeIsOuter = time == 0
   }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)

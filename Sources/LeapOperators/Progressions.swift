@@ -43,7 +43,7 @@ package struct Cumulation: Operator {
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(
       0,
-      among: [.float16, .bfloat16, .float32, .float64, .int32, .int64, .uint32, .uint64])
+      among: [.float32, .float64, .int32, .int64, .uint32, .uint64])
     _ = try context.dataType(1, among: [.int32, .int64])
     if let shape = context.shape(0), let values = context.integers(1) {
       _ = try axis(values, rank: shape.count)
@@ -166,7 +166,7 @@ package struct Determinant: Operator {
   package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
 
   package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0, among: [.float16, .bfloat16, .float32, .float64])
+    let type = try context.dataType(0, among: [.float32, .float64])
     guard let shape = try context.shape(0, ranks: 2...64) else {
       return context.setOutput(0, type, nil)
     }

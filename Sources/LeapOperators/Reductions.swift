@@ -21,7 +21,7 @@ package struct ReductionOperator: Operator {
     "ReduceLogSum": .logSum, "ReduceLogSumExp": .logSumExp,
   ]
   private static let numbers: Set<DataType> = [
-    .float16, .bfloat16, .float32, .float64, .int32, .int64, .uint32, .uint64,
+    .float32, .float64, .int32, .int64, .uint32, .uint64,
   ]
 
   package static var declarations: [OperatorDeclaration] {

@@ -109,8 +109,13 @@ package struct Resize: Operator {
     [inputs.region, inputs.scales, inputs.sizes].compactMap { $0 }
   }
 
+  package var movedOutputs: Int { interpolation.method == .nearest ? 1 : 0 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    if interpolation.method != .nearest || type.isAddressable {
+      try ResizeKernel.require(type, interpolation.method)
+    }
     guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
     let places = try distinctAxes(axes, rank: shape.count)
     let known = context

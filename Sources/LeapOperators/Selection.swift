@@ -22,6 +22,8 @@ package struct Where: Operator {
 
   package init(_ node: NodeReader) throws { try node.requireInputs(3...3) }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     _ = try context.dataType(0, among: [.bool])
     let type = try context.dataType(1)
@@ -137,6 +139,9 @@ package struct Dropout: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    if !type.isAddressable {
+      throw OperatorError.unsupported("there is no kernel for copying \(type)")
+    }
     context.setOutput(0, type, context.shape(0))
     context.setOutput(1, opset < 10 ? type : .bool, context.shape(0))
   }

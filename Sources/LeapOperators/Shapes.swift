@@ -34,6 +34,8 @@ package struct Reshape: Operator {
   package var valueInputs: [Int] { attribute == nil ? [1] : [] }
   package var viewInput: Int? { 0 }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     let target = attribute.map { $0.map(Dimension.fixed) } ?? context.dimensions(1)
@@ -116,6 +118,8 @@ package struct Flatten: Operator {
 
   package var viewInput: Int? { 0 }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     guard let shape = context.shape(0) else {
@@ -147,6 +151,8 @@ package struct Squeeze: Operator {
 
   package var valueInputs: [Int] { axesAreInput ? [1] : [] }
   package var viewInput: Int? { 0 }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
@@ -189,6 +195,8 @@ package struct Unsqueeze: Operator {
 
   package var valueInputs: [Int] { axes == nil ? [1] : [] }
   package var viewInput: Int? { 0 }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
@@ -283,6 +291,8 @@ package struct Transpose: Operator {
     }
     return permutation
   }
+
+  package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)

@@ -35,7 +35,7 @@ package struct SoftmaxOperator: Operator {
   }
 
   package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0, among: [.float16, .bfloat16, .float32, .float64])
+    let type = try context.dataType(0, among: [.float32, .float64])
     if let shape = context.shape(0) { _ = try axis(rank: shape.count) }
     context.setOutput(0, type, context.shape(0))
   }

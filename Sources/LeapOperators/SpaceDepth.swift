@@ -35,6 +35,8 @@ package struct DepthToSpace: Operator {
     }
   }
 
+  package var movedOutputs: Int { 1 }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
     guard let shape = try context.shape(0, ranks: 4...4) else {

@@ -102,6 +102,7 @@ package struct UnaryOperator: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try function.require(type)
     context.setOutput(0, isPredicate ? .bool : type, context.shape(0))
     if function == .neg, let dimensions = context.dimensions(0) {
       context.setOutput(0, dimensions: dimensions.map { .fixed(0) - $0 })
@@ -144,6 +145,11 @@ package struct Clip: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    if bounds == nil {
+      try ElementwiseKernels.requireClip(type)
+    } else {
+      try UnaryFunction.clip.require(type)
+    }
     for index in 1...2 where context.hasInput(index) {
       guard try context.dataType(index) == type else {
         throw OperatorError("input \(index) is \(try context.dataType(index)); expected \(type)")

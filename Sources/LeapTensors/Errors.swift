@@ -109,8 +109,34 @@ public enum RunError: Error, Sendable {
 /// node and turns this into a `ModelError` or `RunError`.
 package struct OperatorError: Error, CustomStringConvertible {
   package let reason: String
-  package init(_ reason: String) { self.reason = reason }
+  /// Whether nothing is wrong but that Leapstone has no way to compute it: a type that an operator does not take here.
+  package let isUnsupported: Bool
+
+  package init(_ reason: String) {
+    self.reason = reason
+    isUnsupported = false
+  }
+
+  private init(unsupported reason: String) {
+    self.reason = reason
+    isUnsupported = true
+  }
+
+  /// An error that says what is not supported.
+  package static func unsupported(_ reason: String) -> OperatorError {
+    OperatorError(unsupported: reason)
+  }
+
   package var description: String { reason }
+}
+
+extension ModelError {
+  /// What an operator's inference threw, as the error of its node.
+  package static func inference(_ error: OperatorError, at node: NodeDescription) -> ModelError {
+    error.isUnsupported
+      ? .unsupportedOperators([UnsupportedOperator(node: node, reason: error.reason)])
+      : .inference(node, reason: error.reason)
+  }
 }
 
 extension ModelError: CustomStringConvertible {

@@ -14,6 +14,11 @@ package enum UnaryFunction: UInt32, Sendable, CaseIterable {
   case shrink, clip, scale
 
   var raw: leap_unary { leap_unary(rawValue) }
+
+  /// Throws `OperatorError.unsupported` where there is no loop for elements of this type.
+  package func require(_ type: DataType) throws {
+    try check(leap_unary_run(type.rawValue, raw, nil, 1, nil, 1, 0, 0, 0), "\(self) of \(type)")
+  }
 }
 
 /// Functions of two elements. Cases are in the order of `enum leap_binary`.
@@ -25,6 +30,17 @@ package enum BinaryFunction: UInt32, Sendable, CaseIterable {
 
   var raw: leap_binary { leap_binary(rawValue) }
 
+  /// Throws `OperatorError.unsupported` where there is no loop for operands of these types.
+  package func require(_ left: DataType, _ right: DataType) throws {
+    if left != right, self == .pow {
+      return try check(
+        leap_pow_mixed_run(left.rawValue, right.rawValue, nil, 1, nil, 1, nil, 1, 0),
+        "powers of \(left) with \(right) exponents")
+    }
+    try check(
+      leap_binary_run(left.rawValue, raw, nil, 1, nil, 1, nil, 1, 0), "\(self) of \(left)")
+  }
+
   /// Whether the result is a bool whatever the operands are.
   package var isPredicate: Bool { rawValue >= BinaryFunction.equal.rawValue }
 }
@@ -34,5 +50,5 @@ package enum BinaryFunction: UInt32, Sendable, CaseIterable {
 func check(_ status: leap_status, _ what: @autoclosure () -> String) throws {
   if status == LEAP_OK { return }
   if status == LEAP_DIVISION_BY_ZERO { throw OperatorError("integer division by zero") }
-  throw OperatorError("there is no kernel for \(what())")
+  throw OperatorError.unsupported("there is no kernel for \(what())")
 }

@@ -11,9 +11,7 @@ package enum ElementwiseKernels {
     _ function: UnaryFunction, a: Double = 0, b: Double = 0, input: Operand, output: Operand
   ) throws -> Kernel {
     let type = input.dataType.rawValue
-    try check(
-      leap_unary_run(type, function.raw, nil, 1, nil, 1, 0, a, b),
-      "\(function) of \(input.dataType)")
+    try function.require(input.dataType)
     let loop = StridedLoop(output.shape, [output, input])
     return Kernel(blocks: loop.blockCount) { invocation, block in
       let x = invocation.input(0)
@@ -61,9 +59,7 @@ package enum ElementwiseKernels {
     }
     if let scale {
       let type = output.dataType.rawValue
-      try check(
-        leap_unary_run(type, LEAP_SCALE, nil, 1, nil, 1, 0, scale, 0),
-        "the mean of \(output.dataType)")
+      try UnaryFunction.scale.require(output.dataType)
       let loop = StridedLoop(output.shape, [output])
       phases.append(
         Phase(blockCount: loop.blockCount) { invocation, block in
@@ -88,9 +84,7 @@ package enum ElementwiseKernels {
       throw OperatorError(
         "the operands are \(left.dataType) and \(right.dataType); expected one type")
     }
-    try check(
-      leap_binary_run(type, function.raw, nil, 1, nil, 1, nil, 1, 0),
-      "\(function) of \(left.dataType)")
+    try function.require(left.dataType, right.dataType)
     let loop = StridedLoop(output.shape, [output, left, right])
     if let repetition = loop.repetition {
       return repeatedPhase(function, repetition, left, output, operands)
@@ -151,9 +145,7 @@ package enum ElementwiseKernels {
     _ left: Operand, _ right: Operand, output: Operand
   ) throws -> Kernel {
     let (type, exponent) = (left.dataType.rawValue, right.dataType.rawValue)
-    try check(
-      leap_pow_mixed_run(type, exponent, nil, 1, nil, 1, nil, 1, 0),
-      "powers of \(left.dataType) with \(right.dataType) exponents")
+    try BinaryFunction.pow.require(left.dataType, right.dataType)
     let loop = StridedLoop(output.shape, [output, left, right])
     return Kernel(blocks: loop.blockCount) { invocation, block in
       let (a, b, y) = (invocation.input(0), invocation.input(1), invocation.output(0))
@@ -165,11 +157,15 @@ package enum ElementwiseKernels {
     }
   }
 
+  /// Throws `OperatorError.unsupported` where there is no loop that clips elements of this type.
+  package static func requireClip(_ type: DataType) throws {
+    try check(leap_clip_run(type.rawValue, nil, 1, nil, nil, nil, 1, 0), "clipping \(type)")
+  }
+
   /// y = x within the scalars that inputs 1 and 2 hold, where they are given.
   package static func clip(input: Operand, output: Operand) throws -> Kernel {
     let type = input.dataType.rawValue
-    try check(
-      leap_clip_run(type, nil, 1, nil, nil, nil, 1, 0), "clipping \(input.dataType)")
+    try requireClip(input.dataType)
     let loop = StridedLoop(output.shape, [output, input])
     return Kernel(blocks: loop.blockCount) { invocation, block in
       let (x, y) = (invocation.input(0), invocation.output(0))
@@ -202,13 +198,18 @@ package enum ElementwiseKernels {
     }
   }
 
+  /// Throws `OperatorError.unsupported` where there is no loop that converts elements so.
+  package static func requireConversion(from: DataType, to: DataType) throws {
+    try check(
+      leap_convert_run(from.rawValue, to.rawValue, nil, 1, nil, 1, 0), "converting \(from) to \(to)"
+    )
+  }
+
   /// y = x in the output's element type.
   package static func convert(input: Operand, output: Operand) throws -> Kernel {
     if input.dataType == output.dataType { return try copy(input, output: output) }
     let (from, to) = (input.dataType.rawValue, output.dataType.rawValue)
-    try check(
-      leap_convert_run(from, to, nil, 1, nil, 1, 0),
-      "converting \(input.dataType) to \(output.dataType)")
+    try requireConversion(from: input.dataType, to: output.dataType)
     let loop = StridedLoop(output.shape, [output, input])
     return Kernel(blocks: loop.blockCount) { invocation, block in
       let (x, y) = (invocation.input(0), invocation.output(0))
@@ -226,7 +227,9 @@ package enum ElementwiseKernels {
 
   private static func copyPhase(_ input: Operand, _ output: Operand) throws -> Phase {
     let width = input.dataType.byteWidth
-    guard width > 0 else { throw OperatorError("there is no kernel for copying \(input.dataType)") }
+    guard width > 0 else {
+      throw OperatorError.unsupported("there is no kernel for copying \(input.dataType)")
+    }
     let loop = StridedLoop(output.shape, [output, input])
     return Phase(blockCount: loop.blockCount) { invocation, block in
       let (x, y) = (invocation.input(0), invocation.output(0))

@@ -20,6 +20,9 @@ package enum ScatterFunction: String, Sendable, CaseIterable {
     case .min: .min
     }
   }
+
+  /// Throws `OperatorError.unsupported` where elements of this type cannot be joined so.
+  package func require(_ type: DataType) throws { try binary?.require(type, type) }
 }
 
 package enum IndexedAccess {
@@ -38,7 +41,7 @@ package enum IndexedAccess {
 
   private static func width(_ operand: Operand) throws -> Int {
     guard operand.dataType.byteWidth > 0 else {
-      throw OperatorError("elements of type \(operand.dataType) cannot be moved")
+      throw OperatorError.unsupported("elements of type \(operand.dataType) cannot be moved")
     }
     return operand.dataType.byteWidth
   }
@@ -117,7 +120,7 @@ package enum IndexedAccess {
         "the updates are \(updates.dataType) \(updates.shape); expected \(data.dataType) "
           + "\(indices.shape)")
     }
-    try checkFunction(function, data)
+    try function.require(data.dataType)
     // Lines of different places before the axis never meet; those of one are written in order.
     let units = indices.shape.contains(0) ? 0 : indices.shape.outer(axis)
     let linesPerUnit = lines.outer.count / Swift.max(units, 1)
@@ -147,13 +150,6 @@ package enum IndexedAccess {
       }
     }
     return Kernel(phases: try ElementwiseKernels.copy(data, output: output).phases + [write])
-  }
-
-  private static func checkFunction(_ function: ScatterFunction, _ data: Operand) throws {
-    guard let binary = function.binary else { return }
-    try check(
-      leap_binary_run(data.dataType.rawValue, binary.raw, nil, 1, nil, 1, nil, 1, 0),
-      "\(binary) of \(data.dataType)")
   }
 
   /// Runs of elements behind tuples of indices.
@@ -239,7 +235,7 @@ package enum IndexedAccess {
         "the updates are \(updates.dataType) \(updates.shape); expected \(data.dataType) "
           + "\(expected)")
     }
-    try checkFunction(function, data)
+    try function.require(data.dataType)
     let type = data.dataType.rawValue
     let bytes = tuples.run &* tuples.width
     // Any two tuples may name one place, and their order counts.
@@ -258,13 +254,19 @@ package enum IndexedAccess {
     return Kernel(phases: try ElementwiseKernels.copy(data, output: output).phases + [write])
   }
 
+  /// Throws `OperatorError.unsupported` where elements of this type cannot be compared with 0.
+  package static func requireTruth(of type: DataType) throws {
+    try check(
+      leap_convert_run(type.rawValue, DataType.bool.rawValue, nil, 1, nil, 1, 0),
+      "comparing \(type) with 0")
+  }
+
   /// Whether each element is other than 0. Of the tensor's elements, in order.
   ///
   /// - Throws: `OperatorError` for a type that is no number.
   package static func truth(of tensor: Tensor) throws -> [Bool] {
     let (type, bool) = (tensor.dataType.rawValue, DataType.bool.rawValue)
-    try check(
-      leap_convert_run(type, bool, nil, 1, nil, 1, 0), "comparing \(tensor.dataType) with 0")
+    try requireTruth(of: tensor.dataType)
     let count = tensor.elementCount
     return tensor.withUnsafeBytes { bytes in
       [Bool](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -17,7 +17,7 @@ package enum Movement {
     }
     let width = output.dataType.byteWidth
     guard width > 0 else {
-      throw OperatorError("elements of type \(output.dataType) cannot be moved")
+      throw OperatorError.unsupported("elements of type \(output.dataType) cannot be moved")
     }
     let plain: LayoutRequirement = inPlace.isEmpty ? .plain : .contiguous
     return KernelCandidate(

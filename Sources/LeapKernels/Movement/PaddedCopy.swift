@@ -27,7 +27,7 @@ package enum PaddedCopy {
     }
     let width = target.dataType.byteWidth
     guard width > 0, source.dataType == target.dataType else {
-      throw OperatorError("elements of type \(source.dataType) cannot be moved")
+      throw OperatorError.unsupported("elements of type \(source.dataType) cannot be moved")
     }
     let axes = try zip(source.shape, pads).map {
       try PaddedAxis(extent: $0, before: $1.before, after: $1.after, mode: mode)

@@ -23,7 +23,7 @@ package enum PatternKernels {
   private static func checkedWidth(_ operand: Operand) throws -> Int {
     let width = operand.dataType.byteWidth
     guard width > 0 else {
-      throw OperatorError("elements of type \(operand.dataType) cannot be moved")
+      throw OperatorError.unsupported("elements of type \(operand.dataType) cannot be moved")
     }
     return width
   }
@@ -60,14 +60,19 @@ package enum PatternKernels {
     return kernel(units: shape.outer(shape.rank - 1), bytes: bytes, body)
   }
 
+  /// Throws `OperatorError.unsupported` for a type that has no 1 here.
+  package static func requireIdentity(_ type: DataType) throws {
+    try check(
+      leap_convert_run(DataType.uint8.rawValue, type.rawValue, nil, 1, nil, 1, 0),
+      "identity matrices of \(type)")
+  }
+
   /// A matrix of zeros with ones along a diagonal.
   ///
   /// - Throws: `OperatorError` for a type that has no 1 here.
   package static func identity(diagonal: Int, _ output: Operand) throws -> Kernel {
     let type = output.dataType.rawValue
-    try check(
-      leap_convert_run(DataType.uint8.rawValue, type, nil, 1, nil, 1, 0),
-      "identity matrices of \(output.dataType)")
+    try requireIdentity(output.dataType)
     let width = output.dataType.byteWidth
     let (rows, columns) = (output.shape[0], output.shape[1])
     let diagonal = max(-rows, min(diagonal, columns))

@@ -41,13 +41,18 @@ package enum ResizeKernel {
     }
   }
 
+  /// Throws `OperatorError.unsupported` where elements of this type cannot be resized so.
+  package static func require(_ type: DataType, _ method: Interpolation.Method) throws {
+    _ = try elementType(type, method)
+  }
+
   /// The type for the loops that weigh elements; nil where they are copied.
   private static func elementType(
     _ type: DataType, _ method: Interpolation.Method
   ) throws -> leap_resize_type? {
     if method == .nearest {
       guard type.byteWidth > 0 else {
-        throw OperatorError("elements of type \(type) cannot be moved")
+        throw OperatorError.unsupported("elements of type \(type) cannot be moved")
       }
       return nil
     }
@@ -62,7 +67,7 @@ package enum ResizeKernel {
     case .uint32: return LEAP_RESIZE_U32
     case .int64: return LEAP_RESIZE_I64
     case .uint64: return LEAP_RESIZE_U64
-    default: throw OperatorError("elements of type \(type) cannot be interpolated")
+    default: throw OperatorError.unsupported("elements of type \(type) cannot be interpolated")
     }
   }
 

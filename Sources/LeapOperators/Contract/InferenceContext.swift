@@ -53,12 +53,13 @@ package struct InferenceContext: Sendable {
     return dataType
   }
 
-  /// The element type of an input, which must be among `types`.
+  /// The element type of an input. Throws `OperatorError.unsupported` where it is none of `types`, those that there are
+  /// kernels for.
   package func dataType(_ index: Int, among types: Set<DataType>) throws -> DataType {
     let type = try dataType(index)
     guard types.contains(type) else {
       let known = types.sorted { $0.rawValue < $1.rawValue }.map(\.description)
-      throw OperatorError(
+      throw OperatorError.unsupported(
         "input \(index) is \(type); expected \(known.joined(separator: ", "))")
     }
     return type

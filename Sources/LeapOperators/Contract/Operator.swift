@@ -51,8 +51,12 @@ package protocol Operator: Sendable {
   /// then lets both lie in one place. nil where the operator computes anything.
   var viewInput: Int? { get }
 
+  /// How many outputs the node has where the operator does nothing but move elements, so that it can move those of any type;
+  /// 0 where it computes.
+  var movedOutputs: Int { get }
+
   /// What computes the outputs for inputs of these types where no kernel does: the operator itself where it is a
-  /// `HostOperator`, another one where elements are strings. nil where kernels do. An input without an element type is left
+  /// `HostOperator`, another one where elements are strings or take less than a byte. nil where kernels do. An input without an element type is left
   /// out, or is a sequence or an optional.
   func hostOperator(for inputs: [DataType?]) -> (any HostOperator)?
 
@@ -69,8 +73,11 @@ extension Operator {
   package var packedInputs: [Int] { [] }
   package var isDeterministic: Bool { true }
   package var viewInput: Int? { nil }
+  package var movedOutputs: Int { 0 }
   package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
-    self as? any HostOperator
+    if let host = self as? any HostOperator { return host }
+    let isAddressable = inputs.allSatisfy { $0?.isAddressable ?? true }
+    return movedOutputs == 0 || isAddressable ? nil : MoveOnHost(self, outputCount: movedOutputs)
   }
 }
 

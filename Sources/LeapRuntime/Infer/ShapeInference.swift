@@ -21,18 +21,35 @@ package enum ShapeInference {
   /// A shape that the model declares and one that is inferred are merged: what either knows, holds. Where they contradict
   /// each other on an extent, the inferred one wins for values inside the graph, as the operators are what will run.
   ///
-  /// - Throws: `ModelError.unsupportedOperators` with all unknown operators; `.inference` where types or shapes do not fit.
+  /// - Throws: `ModelError.unsupportedOperators` with all unknown operators, or else all nodes whose types there are no kernels
+  ///   for; `.inference` where types or shapes do not fit.
   package static func run(_ graph: inout Graph, table: OperatorTable) throws -> InferenceResult {
     let operators = try makeOperators(of: graph, table: table)
     var known = try knownConstants(of: graph)
+    var unsupported: [UnsupportedOperator] = []
+    // What nodes without a kernel make: nothing can be said of what reads it.
+    var untold: Set<ValueID> = []
     for (position, node) in graph.nodes.enumerated() {
-      let context = try infer(node, operators[position], in: graph, known: known)
+      let made = node.outputs.compactMap { $0 }
+      if !untold.isEmpty, node.inputs.contains(where: { $0.map(untold.contains) ?? false }) {
+        untold.formUnion(made)
+        continue
+      }
+      let context: InferenceContext
+      do {
+        context = try infer(node, operators[position], in: graph, known: known)
+      } catch ModelError.unsupportedOperators(let found) {
+        unsupported += found
+        untold.formUnion(made)
+        continue
+      }
       for (output, inferred) in zip(node.outputs, context.outputs) {
         guard let output, let inferred else { continue }
         graph[output].type = merge(inferred: inferred.type, declared: graph[output].type)
         known[output] = inferred.known
       }
     }
+    if !unsupported.isEmpty { throw ModelError.unsupportedOperators(unsupported) }
     return InferenceResult(operators: operators, known: known)
   }
 
@@ -52,6 +69,8 @@ package enum ShapeInference {
   }
 
   /// Runs one operator's inference on what is known of its inputs.
+  ///
+  /// - Throws: `ModelError.inference`, or `.unsupportedOperators` with the node.
   package static func infer(
     _ node: Node, _ operation: any Operator, in graph: Graph, known: [ValueID: KnownValue]
   ) throws -> InferenceContext {
@@ -62,7 +81,7 @@ package enum ShapeInference {
       },
       given: node.inputs.map { $0 != nil }, outputCount: node.outputs.count)
     do { try operation.infer(&context) } catch let error as OperatorError {
-      throw ModelError.inference(node.description(in: graph), reason: error.reason)
+      throw ModelError.inference(error, at: node.description(in: graph))
     }
     return context
   }

@@ -151,8 +151,7 @@ extension PlanningState {
       },
       given: node.inputs.map { $0 != nil }, outputCount: node.outputs.count)
     do { try program.operators[position].infer(&context) } catch let error as OperatorError {
-      throw ModelError.inference(
-        program.description(at: position, types: types), reason: error.reason)
+      throw ModelError.inference(error, at: program.description(at: position, types: types))
     }
     return context
   }
