@@ -73,11 +73,22 @@ def test_one_case_does_not_end_the_others(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_list_is_a_ratchet() -> None:
-    known = {"node/a": "reason", "node/b": "reason", "node/gone": "reason"}
-    results = {"node/a": None, "node/b": "still", "node/c": "new", "node/d": None}
-    assert suite.changes(known, results, whole=True) == (["node/a"], ["node/c"], ["node/gone"])
-    assert suite.changes(known, results, whole=False) == (["node/a"], ["node/c"], [])
-    assert not any(suite.changes({"node/b": ""}, {"node/b": "x", "node/d": None}, whole=True))
+    known = {"node/a": "Fail: x", "node/b": "Fail: x", "node/gone": "Fail: x", "node/e": "Fail: x"}
+    results = {"node/a": None, "node/b": "Fail: y", "node/c": "Fail: z", "node/d": None,
+               "node/e": "crash: the process ended with SIGSEGV"}
+    assert suite.changes(known, results, whole=True) == (
+        ["node/a"], ["node/c"], ["node/e"], ["node/gone"])
+    assert suite.changes(known, results, whole=False) == (["node/a"], ["node/c"], ["node/e"], [])
+    assert not any(suite.changes(
+        {"node/b": "Fail: 1"}, {"node/b": "Fail: 2", "node/d": None}, whole=True))
+
+
+@pytest.mark.parametrize("reason, kind", [
+    ("NotImplemented: 1 unsupported operator: node", "NotImplemented"),
+    ("crash: the process ended with SIGKILL", "crash"), ("no answer within 120 s", "no"),
+    ("output 1: 3 of 4 elements differ", "output"), ("2 outputs for 1", "2 outputs for 1")])
+def test_ways_to_fail_are_told_apart(reason: str, kind: str) -> None:
+    assert suite.kind_of(reason) == kind
 
 
 def test_the_list_is_read_as_it_is_written(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Runs the official ONNX backend suite through leapstone.backend, and holds it to a list of known failures.
 
-    python suite.py              fails where a listed case passes, or one that is not listed fails
+    python suite.py              fails where a listed case passes or fails in another way, or one that is not listed fails
     python suite.py --ratchet    rewrites the list, and prints what changed
     python suite.py --only RE    the cases whose names match; those alone are held to the list
 
@@ -145,6 +145,12 @@ def ended(worker: Worker) -> str:
     return f"crash: the process ended with {how}"
 
 
+def kind_of(reason: str) -> str:
+    """In what way a case fails: the exception's class, a crash, no answer in time, or wrong outputs."""
+    head = reason.partition(":")[0]
+    return head.partition(" ")[0] if head.startswith(("no answer", "output ")) else head
+
+
 def read_list(path: Path) -> dict[str, str]:
     """The known failures: reasons by name."""
     if not path.exists():
@@ -168,14 +174,18 @@ class Changes(NamedTuple):
 
     passing: list[str]
     failing: list[str]
+    otherwise: list[str]
     gone: list[str]
 
 
 def changes(known: dict[str, str], results: dict[str, str | None], whole: bool) -> Changes:
-    """Listed cases that pass, others that fail, and, of the whole suite, entries without a case."""
+    """Listed cases that pass, others that fail, listed ones that fail in another way, and, of the whole
+    suite, entries without a case."""
     return Changes(
         sorted(name for name in known if name in results and results[name] is None),
         sorted(name for name, why in results.items() if why is not None and name not in known),
+        sorted(name for name, why in results.items()
+               if why is not None and name in known and kind_of(why) != kind_of(known[name])),
         sorted(set(known) - set(results)) if whole else [])
 
 
@@ -185,6 +195,8 @@ def tell(found: Changes, results: dict[str, str | None], known: dict[str, str]) 
         print(f"passes now: {name} (was: {known[name]})")
     for name in found.failing:
         print(f"FAILS now: {name}: {results[name]}")
+    for name in found.otherwise:
+        print(f"fails otherwise: {name}: {results[name]} (was: {known[name]})")
     for name in found.gone:
         print(f"no such case: {name}")
 
