@@ -12,7 +12,8 @@
 #define PACK(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                                  \
   TARGET static void pack_##ISA(const leap_blocked_window *d, const leap_prologue *prologue,        \
                                 ptrdiff_t groups, const float *image, float *panel) {               \
-    const range valid = inside(d->columns, 1, d->first_column, d->width);                           \
+    const range valid = inside(d->columns, d->column_step, d->first_column, d->width);              \
+    const ptrdiff_t step = d->column_step * W;                                                      \
     for (ptrdiff_t g = 0; g < groups; g++, image += d->height * d->width * W) {                     \
       VECTOR scale = (VECTOR)(1), shift = (VECTOR)(0);                                              \
       if (prologue->scale) {                                                                        \
@@ -21,22 +22,28 @@
       }                                                                                             \
       const VECTOR low = (VECTOR)(prologue->low), high = (VECTOR)(prologue->high);                  \
       for (ptrdiff_t r = 0; r < d->rows; r++, panel += d->columns * W) {                            \
-        const ptrdiff_t y = d->first_row + r;                                                       \
+        const ptrdiff_t y = d->first_row + r * d->row_step;                                         \
         if (y < 0 || y >= d->height || valid.begin >= valid.end) {                                  \
           memset(panel, 0, (size_t)(d->columns * W) * sizeof(float));                               \
           continue;                                                                                 \
         }                                                                                           \
-        const float *from = image + (y * d->width + d->first_column + valid.begin) * W;             \
+        const float *from = image + (y * d->width + d->first_column) * W + valid.begin * step;      \
         float *to = panel + valid.begin * W;                                                        \
         const ptrdiff_t count = (valid.end - valid.begin) * W;                                      \
         memset(panel, 0, (size_t)(valid.begin * W) * sizeof(float));                                \
         memset(to + count, 0, (size_t)((d->columns - valid.end) * W) * sizeof(float));              \
         if (!prologue->scale) {                                                                     \
-          memcpy(to, from, (size_t)count * sizeof(float));                                          \
+          if (d->column_step == 1) {                                                                \
+            memcpy(to, from, (size_t)count * sizeof(float));                                        \
+            continue;                                                                               \
+          }                                                                                         \
+          for (ptrdiff_t i = 0; i < count; i += W, from += step) {                                  \
+            *(VECTOR *)(to + i) = *(const VECTOR *)from;                                            \
+          }                                                                                         \
           continue;                                                                                 \
         }                                                                                           \
-        for (ptrdiff_t i = 0; i < count; i += W) {                                                  \
-          VECTOR v = MULTIPLY_ADD(*(const VECTOR *)(from + i), scale, shift);                       \
+        for (ptrdiff_t i = 0; i < count; i += W, from += step) {                                    \
+          VECTOR v = MULTIPLY_ADD(*(const VECTOR *)from, scale, shift);                             \
           v = v < low ? low : v;                                                                    \
           v = v > high ? high : v;                                                                  \
           *(VECTOR *)(to + i) = v;                                                                  \
@@ -53,15 +60,15 @@ void leap_blocked_pack(leap_isa isa, const leap_blocked_window *window, const le
 
 void leap_interleave(const leap_blocked_window *d, ptrdiff_t channels, const float *image,
                      ptrdiff_t plane_stride, float *panel) {
-  const range valid = inside(d->columns, 1, d->first_column, d->width);
+  const range valid = inside(d->columns, d->column_step, d->first_column, d->width);
   for (ptrdiff_t r = 0; r < d->rows; r++, panel += d->columns * channels) {
-    const ptrdiff_t y = d->first_row + r;
+    const ptrdiff_t y = d->first_row + r * d->row_step;
     memset(panel, 0, (size_t)(d->columns * channels) * sizeof(float));
     if (y < 0 || y >= d->height) continue;
     for (ptrdiff_t c = 0; c < channels; c++) {
       const float *from = image + c * plane_stride + y * d->width + d->first_column;
       float *to = panel + c;
-      for (ptrdiff_t x = valid.begin; x < valid.end; x++) to[x * channels] = from[x];
+      for (ptrdiff_t x = valid.begin; x < valid.end; x++) to[x * channels] = from[x * d->column_step];
     }
   }
 }

@@ -2,10 +2,13 @@
 //
 // 1. Every element is one chain of multiply-adds in the order of groups, taps and lanes: tile sizes change no bit.
 // 2. A tile of pixels x vectors stays in registers over the whole sum; filters stream, pixels are broadcast.
+// 3. While a chunk's filters are used, each tile asks for its share of those that follow them in memory: reading them costs no
+//    time of its own.
 #include "leap_blocked_product.h"
 
 #include "instruction_sets.h"
 
+#define CACHE_LINE 64
 
 // One channel of one tap: a vector of filters for each V, and one value of each pixel.
 #define STEP(VECTOR, W, P, V, LANE, MULTIPLY_ADD)                                        \
@@ -19,12 +22,13 @@
     filter += V * W;                                                                     \
   }
 
-// A tile of P pixels and V vectors of W lanes. `in` and `to` are the pixels' offsets in panel and output.
+// A tile of P pixels and V vectors of W lanes. `in` and `to` are the pixels' offsets in panel and output; of `ahead`, `lines`
+// cache lines are asked for with each tap.
 #define TILE(NAME, TARGET, VECTOR, W, P, V, MULTIPLY_ADD)                                        \
   TARGET static void NAME##_##P##x##V(const leap_blocked_product *d, const float *panel,         \
                                       const ptrdiff_t *in, const float *filter,                  \
                                       const float *bias, const float *residual, float *out,      \
-                                      const ptrdiff_t *to) {                                     \
+                                      const ptrdiff_t *to, uintptr_t ahead, ptrdiff_t lines) {   \
     VECTOR sum[P][V];                                                                            \
     const float *x[P];                                                                           \
     LEAP_UNROLL for (int p = 0; p < P; p++) {                                                         \
@@ -35,6 +39,9 @@
     for (ptrdiff_t g = 0; g < d->groups; g++) {                                                  \
       for (ptrdiff_t t = 0; t < d->tap_count; t++) {                                             \
         const ptrdiff_t begin = d->taps[t];                                                      \
+        for (ptrdiff_t n = 0; n < lines; n++, ahead += CACHE_LINE) {                             \
+          __builtin_prefetch((const void *)ahead, 0, 2);                                         \
+        }                                                                                        \
         if (lanes == W) {                                                                        \
           LEAP_UNROLL for (int l = 0; l < W; l++) STEP(VECTOR, W, P, V, begin + l, MULTIPLY_ADD)      \
         } else {                                                                                 \
@@ -56,8 +63,8 @@
     }                                                                                            \
   }
 
-#define CASE(NAME, P, V)                                                    \
-  case P: NAME##_##P##x##V(d, panel, in, filter, bias, residual, out, to); break;
+#define CASE(NAME, P, V)                                                                   \
+  case P: NAME##_##P##x##V(d, panel, in, filter, bias, residual, out, to, ahead, lines); break;
 
 // All tiles of V vectors, and the loop over an even distribution of pixels to tiles.
 #define ROW(NAME, TARGET, VECTOR, W, V, MULTIPLY_ADD)                                              \
@@ -73,6 +80,10 @@
     ptrdiff_t tiles = (count + 5) / 6;                                                             \
     ptrdiff_t row = first / d->columns, column = first % d->columns;                               \
     ptrdiff_t in[6], to[6];                                                                        \
+    const ptrdiff_t taps = d->groups * d->tap_count;                                               \
+    const ptrdiff_t tap_bytes = d->lanes * V * (ptrdiff_t)sizeof(VECTOR);                          \
+    const ptrdiff_t lines = d->prefetch ? (tap_bytes / CACHE_LINE + tiles - 1) / tiles : 0;        \
+    uintptr_t ahead = (uintptr_t)filter + (uintptr_t)(taps * tap_bytes);                           \
     for (; tiles > 0; tiles--) {                                                                   \
       const ptrdiff_t size = (count + tiles - 1) / tiles;                                          \
       for (ptrdiff_t p = 0; p < size; p++) {                                                       \
@@ -85,6 +96,7 @@
         CASE(NAME, 6, V)                                                                           \
       }                                                                                            \
       count -= size;                                                                               \
+      ahead += (uintptr_t)(taps * lines * CACHE_LINE);                                             \
     }                                                                                              \
   }
 

@@ -47,44 +47,55 @@
     Y[1] = M[1] - M[2] + M[3];  \
   }
 
-#define TRANSFORMS(ISA, TARGET, VECTOR, W, M, N, MULTIPLY_ADD)                                       \
-  TARGET static void input_##M##_##ISA(const leap_winograd *w, const leap_prologue *p,               \
-                                       const float *image, ptrdiff_t first, ptrdiff_t count,         \
-                                       float *v, ptrdiff_t stride) {                                 \
+// A tile's input: zeros where there is no pixel, the prologue applied where there is one.
+#define PATCH(ISA, TARGET, VECTOR, W, N, MULTIPLY_ADD)                                               \
+  TARGET static void patch_##N##_##ISA(const leap_winograd *w, const leap_prologue *p,               \
+                                       const float *image, ptrdiff_t y, ptrdiff_t x,                 \
+                                       float *patch) {                                               \
     typedef VECTOR V;                                                                                \
     V scale = (V)(1), shift = (V)(0);                                                                \
     if (p->scale) scale = *(const V *)p->scale, shift = *(const V *)p->shift;                        \
     const V low = (V)(p->low), high = (V)(p->high);                                                  \
+    for (ptrdiff_t r = y; r < y + N; r++) {                                                          \
+      for (ptrdiff_t c = x; c < x + N; c++, patch += W) {                                            \
+        V value = (V)(0);                                                                            \
+        if (r >= 0 && r < w->height && c >= 0 && c < w->width) {                                     \
+          value = *(const V *)(image + (r * w->width + c) * W);                                      \
+          if (p->scale) {                                                                            \
+            value = MULTIPLY_ADD(value, scale, shift);                                               \
+            value = value < low ? low : value;                                                       \
+            value = value > high ? high : value;                                                     \
+          }                                                                                          \
+        }                                                                                            \
+        *(V *)patch = value;                                                                         \
+      }                                                                                              \
+    }                                                                                                \
+  }
+
+#define TRANSFORMS(ISA, TARGET, VECTOR, W, M, N, MULTIPLY_ADD)                                       \
+  PATCH(ISA, TARGET, VECTOR, W, N, MULTIPLY_ADD)                                                     \
+  TARGET static void input_##M##_##ISA(const leap_winograd *w, const leap_prologue *p,               \
+                                       const float *image, ptrdiff_t first, ptrdiff_t count,         \
+                                       float *v, ptrdiff_t stride) {                                 \
+    typedef VECTOR V;                                                                                \
+    float patch[N * N * W];                                                                          \
     for (ptrdiff_t t = 0; t < count; t++) {                                                          \
       const ptrdiff_t y = (first + t) / w->tile_columns * M - w->pad_top;                            \
       const ptrdiff_t x = (first + t) % w->tile_columns * M - w->pad_left;                           \
-      const ptrdiff_t top = y < 0 ? -y : 0, left = x < 0 ? -x : 0;                                   \
-      const ptrdiff_t bottom = w->height - y < N ? w->height - y : N;                                \
-      const ptrdiff_t right = w->width - x < N ? w->width - x : N;                                   \
+      const float *from = image + (y * w->width + x) * W;                                            \
+      ptrdiff_t row = w->width * W;                                                                  \
+      if (p->scale || y < 0 || x < 0 || y + N > w->height || x + N > w->width) {                     \
+        patch_##N##_##ISA(w, p, image, y, x, patch);                                                 \
+        from = patch, row = N * W;                                                                   \
+      }                                                                                              \
       V half[N][N];                                                                                  \
-      for (ptrdiff_t c = 0; c < N; c++) {                                                            \
+      LEAP_UNROLL for (int c = 0; c < N; c++) {                                                      \
         V d[N], line[N];                                                                             \
-        const float *from = image + (y * w->width + x + c) * W;                                      \
-        if (c < left || c >= right) {                                                                \
-          LEAP_UNROLL for (int i = 0; i < N; i++) half[i][c] = (V)(0);                               \
-          continue;                                                                                  \
-        }                                                                                            \
-        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \
-          if (i < top || i >= bottom) {                                                              \
-            d[i] = (V)(0);                                                                           \
-            continue;                                                                                \
-          }                                                                                          \
-          d[i] = *(const V *)(from + i * w->width * W);                                              \
-          if (p->scale) {                                                                            \
-            d[i] = MULTIPLY_ADD(d[i], scale, shift);                                                 \
-            d[i] = d[i] < low ? low : d[i];                                                          \
-            d[i] = d[i] > high ? high : d[i];                                                        \
-          }                                                                                          \
-        }                                                                                            \
+        LEAP_UNROLL for (int i = 0; i < N; i++) d[i] = *(const V *)(from + i * row + c * W);         \
         INPUT_##M(d, line)                                                                           \
         LEAP_UNROLL for (int i = 0; i < N; i++) half[i][c] = line[i];                                \
       }                                                                                              \
-      for (int r = 0; r < N; r++) {                                                                  \
+      LEAP_UNROLL for (int r = 0; r < N; r++) {                                                      \
         V line[N];                                                                                   \
         INPUT_##M(half[r], line)                                                                     \
         LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \

@@ -112,10 +112,12 @@ static void windows(void) {
 
 static void images(void) {
   for (ptrdiff_t columns = 1; columns <= 9; columns++) {
-    leap_blocked_window window = {5, columns, -1, -2, 7, columns + 3};
-    leap_prologue some = {scale, shift, -0.25f, 0.25f};
-    FOR_BOTH(isa, to, { leap_blocked_pack(isa, &window, &some, 2, a, to); })
-    compare("panel", 1e-6);
+    for (ptrdiff_t step = 1; step <= 2; step++) {
+      leap_blocked_window window = {5, columns, -1, -2, 7, columns + 3, step, step};
+      leap_prologue some = {scale, shift, -0.25f, 0.25f};
+      FOR_BOTH(isa, to, { leap_blocked_pack(isa, &window, &some, 2, a, to); })
+      compare("panel", 1e-6);
+    }
     const float *rows[] = {a, a + 100};
     const float weights[] = {0.25f, 0.75f};
     const int32_t first[] = {0, 1, 1, 3, 7, 2, 0, 5, 6};

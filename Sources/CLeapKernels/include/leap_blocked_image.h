@@ -17,6 +17,7 @@ typedef struct leap_blocked_window {
   ptrdiff_t height, width;         // of the image, in pixels
   ptrdiff_t first_row, first_column;  // of the part; may be negative
   ptrdiff_t rows, columns;         // of the part
+  ptrdiff_t row_step, column_step;  // from one pixel of the part to the next
 } leap_blocked_window;
 
 /// Copies a part of `groups` groups into panel [groups][rows][columns][vector]; zeros where there is no pixel. `image`

@@ -1,6 +1,7 @@
 // Products of channel-blocked images with packed filters: what every convolution in a blocked layout is made of.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 #include "leap_cpu.h"
 
@@ -23,6 +24,7 @@ typedef struct leap_blocked_product {
   ptrdiff_t out_group;     // from one group of output channels to the next
   ptrdiff_t residual_group;  // likewise of the residual, whose pixels lie as the output's
   float low, high;         // results are clipped to these; -INFINITY and INFINITY where they are not
+  int prefetch;            // whether what follows the filters in memory is fetched while they are used
 } leap_blocked_product;
 
 /// Computes pixels [first, first + count) of `vectors` groups of output channels.

@@ -96,17 +96,28 @@ package struct Cost: Sendable, Hashable {
   package var operations: Double
   /// Bytes read and written.
   package var bytes: Double
+  /// Bytes of packed weights, which come from memory with every run; those of a batch count once for each image, so that its
+  /// size decides nothing.
+  package var weightBytes: Double
   /// Operations a nanosecond that one core reaches with this kernel.
   package var operationsPerNanosecond: Double
 
-  package init(operations: Double, bytes: Double, operationsPerNanosecond: Double = 4) {
+  package init(
+    operations: Double, bytes: Double, weightBytes: Double = 0, operationsPerNanosecond: Double = 4
+  ) {
     self.operations = operations
     self.bytes = bytes
+    self.weightBytes = weightBytes
     self.operationsPerNanosecond = operationsPerNanosecond
   }
 
-  /// The estimated time on one core: the larger of computing and moving memory at 12 bytes a nanosecond.
-  package var nanoseconds: Double { max(operations / operationsPerNanosecond, bytes / 12) }
+  /// The estimated time on one core: the larger of computing and moving operands at 12 bytes a nanosecond; and reading weights
+  /// at 14, of which about two thirds is hidden behind the rest, or hides it.
+  package var nanoseconds: Double {
+    let work = max(operations / operationsPerNanosecond, bytes / 12)
+    let reading = weightBytes / 14
+    return max(work, reading) + 0.35 * min(work, reading)
+  }
 }
 
 /// What layouts a kernel takes for one operand.

@@ -48,26 +48,35 @@ package enum BlockedConvolution {
     _ name: Algorithm, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
     _ request: KernelRequest, stem: Bool
   ) -> KernelCandidate {
-    let set = request.instructionSet
-    let width = set.blockWidth
+    blockedCandidate(
+      name, geometry, request,
+      input: stem
+        ? .innerContiguous(from: 2) : .blocked(width: request.instructionSet.blockWidth),
+      cost: productCost(geometry, planar, request, stem: stem),
+      filter: { recipe(geometry, planar, $0, stem: stem) },
+      bind: { try ProductConvolution(geometry, planar, $0, stem: stem).kernel() })
+  }
+
+  /// What the convolution costs as products of pixels with filters.
+  static func productCost(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest, stem: Bool
+  ) -> Cost {
+    let width = request.instructionSet.blockWidth
     let slots =
       stem
       ? geometry.inputChannels
       : (request.available[0]?.blocks?.slots
         ?? ChannelBlocks(width: width, channels: geometry.inputChannels).slots)
     let outputs = ChannelBlocks(width: width, channels: geometry.outputChannels).slots
-    let pixels = Double(geometry.batch * planar.outputPixels)
+    let products = Double(geometry.batch * slots * planar.taps * outputs)
     // Writing and reading a border costs about as much as 16 operations an element.
+    let covered = planar.sampled.covered
     let copied =
-      planar.isInside && !stem && request.prologue == nil
-      ? 0 : 16 * Double(geometry.batch * planar.covered.height * planar.covered.width * slots)
-    return blockedCandidate(
-      name, geometry, request, input: stem ? .innerContiguous(from: 2) : .blocked(width: width),
-      cost: Cost(
-        operations: 2 * pixels * Double(slots * planar.taps * outputs) + copied,
-        bytes: request.variableBytes, operationsPerNanosecond: 80),
-      filter: { recipe(geometry, planar, $0, stem: stem) },
-      bind: { try ProductConvolution(geometry, planar, $0, stem: stem).kernel() })
+      planar.isInside && !planar.samples && !stem && request.prologue == nil
+      ? 0 : 16 * Double(geometry.batch * covered.height * covered.width * slots)
+    return Cost(
+      operations: 2 * Double(planar.outputPixels) * products + copied,
+      bytes: request.variableBytes, weightBytes: 4 * products, operationsPerNanosecond: 80)
   }
 
   /// The filters in the order of the sum: group, tap and lane of the input; row, column and channel for a stem.
@@ -258,13 +267,14 @@ struct ProductConvolution: Sendable {
     taps.withUnsafeBufferPointer { taps in
       var d = leap_blocked_product(
         columns: geometry.output.width,
-        in_row: geometry.stride.height * panel.rowPixels * panel.lanes,
-        in_pixel: geometry.stride.width * panel.lanes, groups: panel.groups,
+        in_row: panel.sampled.stride.height * panel.rowPixels * panel.lanes,
+        in_pixel: panel.sampled.stride.width * panel.lanes, groups: panel.groups,
         group_stride: panel.groupFloats, tap_count: taps.count, taps: taps.baseAddress,
         lanes: isStem ? panel.lanes * geometry.kernel.width : panel.lanes,
         out_row: geometry.output.width * width, out_pixel: width,
         out_group: epilogue.outputStrides.group, residual_group: epilogue.residualStrides.group,
-        low: epilogue.low, high: epilogue.high)
+        low: epilogue.low, high: epilogue.high,
+        prefetch: filter.prefetch)
       for chunk in chunks {
         let groups = filter.chunks.groups(of: chunk)
         let first = groups.lowerBound

@@ -108,7 +108,7 @@ extension PlanarGeometry {
     var window = leap_blocked_window(
       height: input.height, width: input.width,
       first_row: outputRows.lowerBound * stride.height - pad.top, first_column: -pad.left,
-      rows: rows, columns: covered.width)
+      rows: rows, columns: covered.width, row_step: 1, column_step: 1)
     var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
     leap_blocked_pack(set, &window, &prologue, 1, image, panel)
     var windows = windows

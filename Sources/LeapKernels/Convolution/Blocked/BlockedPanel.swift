@@ -9,7 +9,7 @@ struct PlanarGeometry: Sendable {
   let input: (height: Int, width: Int)
   let output: (height: Int, width: Int)
   let kernel: (height: Int, width: Int)
-  let stride: (height: Int, width: Int)
+  private(set) var stride: (height: Int, width: Int)
   let dilation: (height: Int, width: Int)
   let pad: (top: Int, left: Int)
 
@@ -44,6 +44,16 @@ struct PlanarGeometry: Sendable {
   /// Rows that the windows of so many output rows cover.
   func rows(of count: Int) -> Int { (count - 1) * stride.height + reach.height }
 
+  /// Whether windows leave out pixels between them: those of one tap that are apart.
+  var samples: Bool { taps == 1 && stride != (1, 1) }
+
+  /// The windows over a copy without the pixels that are left out.
+  var sampled: PlanarGeometry {
+    var geometry = self
+    if samples { geometry.stride = (1, 1) }
+    return geometry
+  }
+
   /// Whether every tap of every window lies on the image.
   var isInside: Bool {
     pad.top >= 0 && pad.left >= 0 && pad.top == 0 && pad.left == 0
@@ -62,7 +72,10 @@ struct BlockedPanel: Sendable {
   }
 
   let mode: Mode
+  /// The windows over the image.
   let geometry: PlanarGeometry
+  /// The windows over the panel, which shows none of the pixels between them.
+  let sampled: PlanarGeometry
   /// Groups that are copied, and floats that lie side by side for a pixel.
   let groups: Int
   let lanes: Int
@@ -74,31 +87,32 @@ struct BlockedPanel: Sendable {
 
   init(_ geometry: PlanarGeometry, groups: Int, lanes: Int, readsImage: Bool) {
     self.geometry = geometry
+    sampled = geometry.sampled
     self.groups = groups
     self.lanes = lanes
-    let covered = geometry.covered
+    let covered = sampled.covered
     let row = covered.width * groups * lanes
-    if readsImage && geometry.isInside {
+    if readsImage && geometry.isInside && !geometry.samples {
       mode = .image
     } else if row * covered.height <= BlockedPanel.wholeLimit {
       mode = .whole
     } else {
       let affordable = BlockedPanel.bandLimit / max(1, row) - geometry.reach.height
-      let rows = max(1, min(geometry.output.height, affordable / geometry.stride.height + 1))
+      let rows = max(1, min(geometry.output.height, affordable / sampled.stride.height + 1))
       let bands = (geometry.output.height + rows - 1) / rows
       mode = .band(rows: (geometry.output.height + bands - 1) / bands)
     }
   }
 
   /// Pixels of a row of the panel.
-  var rowPixels: Int { mode == .image ? geometry.input.width : geometry.covered.width }
+  var rowPixels: Int { mode == .image ? geometry.input.width : sampled.covered.width }
 
   /// Rows of the panel.
   var rows: Int {
     switch mode {
     case .image: geometry.input.height
-    case .whole: geometry.covered.height
-    case .band(let rows): geometry.rows(of: rows)
+    case .whole: sampled.covered.height
+    case .band(let rows): sampled.rows(of: rows)
     }
   }
 
@@ -121,6 +135,8 @@ struct BlockedPanel: Sendable {
     leap_blocked_window(
       height: geometry.input.height, width: geometry.input.width,
       first_row: firstOutputRow * geometry.stride.height - geometry.pad.top,
-      first_column: -geometry.pad.left, rows: rows, columns: rowPixels)
+      first_column: -geometry.pad.left, rows: rows, columns: rowPixels,
+      row_step: geometry.samples ? geometry.stride.height : 1,
+      column_step: geometry.samples ? geometry.stride.width : 1)
   }
 }

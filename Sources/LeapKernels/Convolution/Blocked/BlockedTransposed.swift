@@ -21,7 +21,9 @@ package enum BlockedTransposed {
         .transposed, geometry, request, input: .blocked(width: width),
         cost: Cost(
           operations: 2 * sums * Double(inputs * outputs),
-          bytes: request.variableBytes, operationsPerNanosecond: 75),
+          bytes: request.variableBytes,
+          weightBytes: 4 * Double(geometry.batch * planar.taps * inputs * outputs),
+          operationsPerNanosecond: 75),
         filter: { PhaseFilters(geometry, planar, $0).recipe },
         bind: { try TransposedKernel(geometry, planar, $0).kernel() })
     ]
@@ -225,7 +227,8 @@ struct TransposedKernel: Sendable {
       let (image, group) = block.quotientAndRemainder(dividingBy: groups)
       var window = leap_blocked_window(
         height: planar.input.height, width: planar.input.width, first_row: -border.top,
-        first_column: -border.left, rows: panelRows, columns: panelColumns)
+        first_column: -border.left, rows: panelRows, columns: panelColumns, row_step: 1,
+        column_step: 1)
       var prologue = leap_prologue(scale: nil, shift: nil, low: 0, high: 0)
       leap_blocked_pack(
         instructionSet, &window, &prologue, 1,
@@ -253,7 +256,8 @@ struct TransposedKernel: Sendable {
         groups: groups, group_stride: groupFloats, tap_count: taps.count,
         taps: taps.baseAddress, lanes: width, out_row: rowStride,
         out_pixel: planar.stride.width * width, out_group: epilogue.outputStrides.group,
-        residual_group: epilogue.residualStrides.group, low: epilogue.low, high: epilogue.high)
+        residual_group: epilogue.residualStrides.group, low: epilogue.low, high: epilogue.high,
+        prefetch: part.filter.prefetch)
       for chunk in 0..<part.filter.chunks.count {
         let outputs = part.filter.chunks.groups(of: chunk)
         let first = outputs.lowerBound

@@ -26,6 +26,9 @@ struct OutputChunks: Sendable {
   }
 }
 
+/// Packed filters of so many bytes are fetched ahead of their use.
+let prefetchedFilterBytes = 256 << 10
+
 /// The extents of packed filters.
 struct ProductShape: Sendable {
   let chunks: OutputChunks
@@ -43,6 +46,9 @@ struct ProductShape: Sendable {
   func chunkFloats(_ vectors: Int) -> Int { steps * vectors * chunks.width }
 
   var byteCount: Int { steps * chunks.groups * chunks.width * 4 }
+
+  /// Whether a kernel fetches the next filters while it uses some: not where all of them stay in a second-level cache.
+  var prefetch: Int32 { byteCount >= prefetchedFilterBytes ? 1 : 0 }
 
   /// Floats before a chunk.
   func offset(of chunk: Int) -> Int { chunkFloats(chunks.vectors) * chunk }

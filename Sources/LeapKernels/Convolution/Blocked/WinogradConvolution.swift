@@ -14,7 +14,7 @@ enum WinogradConvolution {
     guard planar.kernel == (3, 3), planar.stride == (1, 1), planar.dilation == (1, 1),
       planar.pad.top >= 0, planar.pad.left >= 0
     else { return [] }
-    return [2, 4].filter { isWorthItsFilters($0, geometry, planar, request) }.map { tile in
+    return worthwhileTiles(geometry, planar, request).map { tile in
       blockedCandidate(
         tile == 2 ? .winograd2 : .winograd4, geometry, request,
         input: .blocked(width: request.instructionSet.blockWidth),
@@ -24,22 +24,32 @@ enum WinogradConvolution {
     }
   }
 
-  /// Whether the time that is saved is worth the memory of the transformed filters: 16/9 of the plain ones for tiles of 2, 4
-  /// times those for tiles of 4.
-  private static func isWorthItsFilters(
-    _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
-    _ request: KernelRequest
-  ) -> Bool {
-    if request.memoryPolicy != .balanced { return request.memoryPolicy == .fast }
-    let weights = Double(geometry.inputChannels * geometry.outputChannels)
-    let added = weights * 4 * (Double((tile + 2) * (tile + 2)) - 9)
-    let direct = 18 * Double(planar.outputPixels) * weights / 80
-    let saved = direct * (1 - 1 / (tile == 4 ? 2.6 : 1.7))
-    return saved >= added * nanosecondsPerByte
+  /// The tile sizes whose time is worth the memory of their filters: 16/9 of the plain ones for tiles of 2, 4 times those for
+  /// tiles of 4. Under the policy `balanced` each must save enough against what takes less memory.
+  private static func worthwhileTiles(
+    _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
+  ) -> [Int] {
+    switch request.memoryPolicy {
+    case .fast: return [2, 4]
+    case .lean: return []
+    case .balanced: break
+    }
+    var chosen = BlockedConvolution.productCost(geometry, planar, request, stem: false)
+    var tiles: [Int] = []
+    for tile in [2, 4] {
+      let cost = cost(tile, geometry, planar, request)
+      // Both in proportion to the batch, which must not decide.
+      let saved = chosen.nanoseconds - cost.nanoseconds
+      let added = cost.weightBytes - chosen.weightBytes
+      guard saved >= added * nanosecondsPerByte else { continue }
+      tiles.append(tile)
+      chosen = cost
+    }
+    return tiles
   }
 
   /// What a byte of memory must save of each run.
-  private static let nanosecondsPerByte = 0.08
+  private static let nanosecondsPerByte = 0.04
 
   static func tiles(_ tile: Int, _ planar: PlanarGeometry) -> (rows: Int, columns: Int) {
     ((planar.output.height + tile - 1) / tile, (planar.output.width + tile - 1) / tile)
@@ -55,18 +65,17 @@ enum WinogradConvolution {
     let count = Double(geometry.batch * rows * columns)
     let inputs = Double(ChannelBlocks(width: width, channels: geometry.inputChannels).slots)
     let outputs = Double(ChannelBlocks(width: width, channels: geometry.outputChannels).slots)
-    // A transformed number costs about as much as 24 operations of the product. Filters are read from memory once, at
-    // about a quarter of the speed.
+    // A transformed number costs about as much as 24 operations of the product.
     let operations =
       2 * count * positions * inputs * outputs + 24 * count * positions * (inputs + outputs)
-    let filters = Double(geometry.batch) * positions * inputs * outputs * 4
     return Cost(
-      operations: operations + filters * 4, bytes: request.variableBytes,
+      operations: operations, bytes: request.variableBytes,
+      weightBytes: Double(geometry.batch) * positions * inputs * outputs * 4,
       operationsPerNanosecond: 80)
   }
 }
 
-/// Transformed filters: [position][chunk][group][lane][vector lanes].
+/// Transformed filters: [chunk][position][group][lane][vector lanes].
 struct WinogradFilter: Sendable {
   let tile: Int
   let chunks: OutputChunks
@@ -88,18 +97,23 @@ struct WinogradFilter: Sendable {
   }
 
   var positions: Int { (tile + 2) * (tile + 2) }
-  private var positionFloats: Int { inputSlots * chunks.groups * chunks.width }
+  private var byteCount: Int { positions * inputSlots * chunks.groups * chunks.width * 4 }
 
-  /// Floats before a chunk of a position.
+  /// Whether a kernel fetches the next filters while it uses some.
+  var prefetch: Int32 { byteCount >= prefetchedFilterBytes ? 1 : 0 }
+
+  /// Floats before a position of a chunk.
   func offset(position: Int, chunk: Int) -> Int {
-    position * positionFloats + chunk * chunks.vectors * chunks.width * inputSlots
+    let floats = inputSlots * chunks.width
+    return chunk * chunks.vectors * floats * positions
+      + position * chunks.groups(of: chunk).count * floats
   }
 
   var recipe: PackingRecipe {
     let key = PackingKey(
       "winograd", [tile, chunks.width, chunks.vectors], layout: .blocked(blocks))
     return PackingRecipe(
-      key: key, byteCount: positions * positionFloats * 4, rows: outputChannels
+      key: key, byteCount: byteCount, rows: outputChannels
     ) { rows, source, target in
       pack(
         rows, source.assumingMemoryBound(to: Float.self),
@@ -178,7 +192,7 @@ struct WinogradKernel: Sendable {
   /// Floats of transformed pixels that a block holds: a good part of a second-level cache.
   private static let blockFloats = 96 << 10
   /// Tiles that share one reading of the filters at least.
-  private static let smallestRun = 12
+  private static let smallestRun = 24
   /// Operations that a block should have at least.
   private static let blockWork = 2e6
 
@@ -188,23 +202,33 @@ struct WinogradKernel: Sendable {
   func kernel() -> Kernel {
     let fitting = WinogradKernel.blockFloats / (positions * filter.inputSlots) / 6 * 6
     let run = max(WinogradKernel.smallestRun, min(48, fitting))
-    let runs = (tiles + run - 1) / run
-    return runs >= 4 ? tileKernel((tiles + runs - 1) / runs) : imageKernel()
+    // A multiple of four, so that few workers have as many each.
+    let runs = ((tiles + run - 1) / run + 3) / 4 * 4
+    return tiles > 3 * run ? tileKernel((tiles + runs - 1) / runs) : imageKernel()
   }
 
-  /// Floats of some tiles' transformed input.
-  private func inputFloats(_ count: Int) -> Int { positions * filter.inputSlots * count }
-  /// Floats of some tiles' sums for a whole chunk.
-  private func sumFloats(_ count: Int) -> Int {
-    positions * filter.chunks.vectors * product.width * count
+  /// From one position to the next, in floats, of `floats` each: an odd number of cache lines, so that the positions of a tile do
+  /// not compete for one set of a cache.
+  private func spread(_ floats: Int) -> Int { ((floats + 15) / 16 | 1) * 16 }
+  /// From one position of some tiles' transformed input to the next.
+  private func inputStride(_ count: Int) -> Int { spread(filter.inputSlots * count) }
+  /// From one position of some tiles' sums to the next, of a chunk of `groups` output groups.
+  private func sumStride(_ count: Int, groups: Int) -> Int {
+    spread(groups * product.width * count)
+  }
+  /// Bytes of some tiles' transformed input.
+  private func inputBytes(_ count: Int) -> Int { positions * inputStride(count) * 4 }
+  /// Bytes of some tiles' sums for a whole chunk.
+  private func sumBytes(_ count: Int) -> Int {
+    positions * sumStride(count, groups: filter.chunks.vectors) * 4
   }
 
   /// Blocks that each take some tiles from the image to the output.
   private func tileKernel(_ run: Int) -> Kernel {
     let runs = (tiles + run - 1) / run
-    let inputBytes = (inputFloats(run) * 4 + 63) / 64 * 64
+    let inputBytes = inputBytes(run)
     return Kernel(
-      blocks: batch * runs, scratchPerWorker: inputBytes + sumFloats(run) * 4
+      blocks: batch * runs, scratchPerWorker: inputBytes + sumBytes(run)
     ) { invocation, block in
       let (image, index) = block.quotientAndRemainder(dividingBy: runs)
       let first = index * run
@@ -212,8 +236,7 @@ struct WinogradKernel: Sendable {
       let v = invocation.scratch.assumingMemoryBound(to: Float.self)
       let sums = (invocation.scratch + inputBytes).assumingMemoryBound(to: Float.self)
       transform(
-        invocation, image: image, groups: 0..<groups, first: first, count: count, into: v,
-        stride: count)
+        invocation, image: image, groups: 0..<groups, first: first, count: count, into: v)
       for chunk in 0..<filter.chunks.count {
         multiply(
           invocation, image: image, chunk: chunk, first: first, count: count, v: v, sums: sums)
@@ -224,11 +247,11 @@ struct WinogradKernel: Sendable {
   /// Two phases: all tiles are transformed, then each block computes some output channels of all of them. For images of few
   /// tiles, whose filters are larger than they are.
   private func imageKernel() -> Kernel {
-    let imageBytes = (inputFloats(tiles) * 4 + 63) / 64 * 64
+    let imageBytes = inputBytes(tiles)
     let transformBlock = max(1, min(groups, 4096 / max(1, tiles * positions)))
     let transformBlocks = (groups + transformBlock - 1) / transformBlock
     let chunks = filter.chunks.count
-    let work = 2 * Double(sumFloats(tiles)) * Double(filter.inputSlots)
+    let work = Double(sumBytes(tiles) / 2) * Double(filter.inputSlots)
     let perBlock = max(1, min(chunks, Int(WinogradKernel.blockWork / max(1, work))))
     let blocks = (chunks + perBlock - 1) / perBlock
     let input = Phase(blockCount: batch * transformBlocks) { invocation, block in
@@ -237,8 +260,7 @@ struct WinogradKernel: Sendable {
       transform(
         invocation, image: image, groups: first..<min(groups, first + transformBlock), first: 0,
         count: tiles,
-        into: (invocation.sharedScratch + image * imageBytes).assumingMemoryBound(to: Float.self),
-        stride: tiles)
+        into: (invocation.sharedScratch + image * imageBytes).assumingMemoryBound(to: Float.self))
     }
     let output = Phase(blockCount: batch * blocks) { invocation, block in
       let (image, index) = block.quotientAndRemainder(dividingBy: blocks)
@@ -250,14 +272,14 @@ struct WinogradKernel: Sendable {
       }
     }
     return Kernel(
-      phases: [input, output], scratchPerWorker: sumFloats(tiles) * 4,
+      phases: [input, output], scratchPerWorker: sumBytes(tiles),
       sharedScratch: batch * imageBytes)
   }
 
   /// v[position][group][tile][lane].
   private func transform(
     _ invocation: Invocation, image: Int, groups: Range<Int>, first: Int, count: Int,
-    into v: UnsafeMutablePointer<Float>, stride: Int
+    into v: UnsafeMutablePointer<Float>
   ) {
     var shape = shape
     let width = product.width
@@ -266,7 +288,7 @@ struct WinogradKernel: Sendable {
       var prologue = prologue.bound(invocation, group: group)
       leap_winograd_input(
         instructionSet, Int32(tile), &shape, &prologue, x + group * inputPixels * width, first,
-        count, v + group * stride * width, self.groups * stride * width)
+        count, v + group * count * width, inputStride(count))
     }
   }
 
@@ -277,17 +299,18 @@ struct WinogradKernel: Sendable {
     let width = product.width
     let outputs = filter.chunks.groups(of: chunk)
     let packed = invocation.input(1).assumingMemoryBound(to: Float.self)
-    let positionFloats = groups * count * width
-    let sumStride = outputs.count * count * width
+    let inputStride = inputStride(count)
+    let sumStride = sumStride(count, groups: outputs.count)
     var tap = 0
     withUnsafePointer(to: &tap) { tap in
       var d = leap_blocked_product(
         columns: count, in_row: 0, in_pixel: width, groups: groups, group_stride: count * width,
         tap_count: 1, taps: tap, lanes: width, out_row: 0, out_pixel: width,
-        out_group: count * width, residual_group: 0, low: -.infinity, high: .infinity)
+        out_group: count * width, residual_group: 0, low: -.infinity, high: .infinity,
+        prefetch: filter.prefetch)
       for position in 0..<positions {
         product.function(
-          &d, v + position * positionFloats,
+          &d, v + position * inputStride,
           packed + filter.offset(position: position, chunk: chunk), nil, nil,
           sums + position * sumStride, 0, count, outputs.count)
       }
