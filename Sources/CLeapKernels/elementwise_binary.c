@@ -1,4 +1,5 @@
 // elementwise_binary.c: functions of two elements.
+#include "elementwise_half.h"
 #include "elementwise_types.h"
 
 #define BINARY_PARAMETERS                                                                                \
@@ -128,6 +129,8 @@ enum leap_status leap_binary_run(
   switch (type) {
     case LEAP_F32: return binary_f(function, a, sa, b, sb, y, sy, count);
     case LEAP_F64: return binary_d(function, a, sa, b, sb, y, sy, count);
+    case LEAP_F16:
+    case LEAP_BF16: return leap_half_binary(type, function, a, sa, b, sb, y, sy, count);
     case LEAP_I8: return binary_int8_t(function, a, sa, b, sb, y, sy, count);
     case LEAP_I16: return binary_int16_t(function, a, sa, b, sb, y, sy, count);
     case LEAP_I32: return binary_int32_t(function, a, sa, b, sb, y, sy, count);

@@ -137,45 +137,39 @@ enum leap_status leap_copy_run(
   }
 }
 
-/// One element of any number type, as double.
-LEAP_INLINE double load_double(int32_t type, const void *x, ptrdiff_t i) {
-  switch (type) {
-    case LEAP_F32: return ((const float *)x)[i];
-    case LEAP_F64: return ((const double *)x)[i];
-    case LEAP_I8: return ((const int8_t *)x)[i];
-    case LEAP_I16: return ((const int16_t *)x)[i];
-    case LEAP_I32: return ((const int32_t *)x)[i];
-    case LEAP_I64: return (double)((const int64_t *)x)[i];
-    case LEAP_U8: return ((const uint8_t *)x)[i];
-    case LEAP_U16: return ((const uint16_t *)x)[i];
-    case LEAP_U32: return ((const uint32_t *)x)[i];
-    default: return (double)((const uint64_t *)x)[i];
-  }
+static int is_number(int32_t type) {
+  return type == LEAP_F16 || type == LEAP_BF16 || type == LEAP_F32 || type == LEAP_F64 || type == LEAP_U32
+         || type == LEAP_U64 || (type >= LEAP_U8 && type <= LEAP_I64);
 }
 
-static int is_number(int32_t type) {
-  return type == LEAP_F32 || type == LEAP_F64 || type == LEAP_U32 || type == LEAP_U64
-         || (type >= LEAP_U8 && type <= LEAP_I64);
+/// The place of element i of a type that leap_convert_run knows.
+static const void *element(int32_t type, const void *x, ptrdiff_t i) {
+  switch (type) {
+    case LEAP_I8:
+    case LEAP_U8: return (const uint8_t *)x + i;
+    case LEAP_I16:
+    case LEAP_U16:
+    case LEAP_F16:
+    case LEAP_BF16: return (const uint16_t *)x + i;
+    case LEAP_I32:
+    case LEAP_U32:
+    case LEAP_F32: return (const uint32_t *)x + i;
+    default: return (const uint64_t *)x + i;
+  }
 }
 
 enum leap_status leap_pow_mixed_run(
     int32_t type, int32_t exponent_type, const void *a, ptrdiff_t sa, const void *b, ptrdiff_t sb, void *y,
     ptrdiff_t sy, ptrdiff_t count) {
+  enum { PIECE = 256 };
   if (!is_number(type) || !is_number(exponent_type)) return LEAP_UNSUPPORTED;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double power = pow(load_double(type, a, i * sa), load_double(exponent_type, b, i * sb));
-    switch (type) {
-      case LEAP_F32: ((float *)y)[i * sy] = (float)power; break;
-      case LEAP_F64: ((double *)y)[i * sy] = power; break;
-      case LEAP_I8: ((int8_t *)y)[i * sy] = (int8_t)integer_from_double(power); break;
-      case LEAP_I16: ((int16_t *)y)[i * sy] = (int16_t)integer_from_double(power); break;
-      case LEAP_I32: ((int32_t *)y)[i * sy] = (int32_t)integer_from_double(power); break;
-      case LEAP_I64: ((int64_t *)y)[i * sy] = integer_from_double(power); break;
-      case LEAP_U8: ((uint8_t *)y)[i * sy] = (uint8_t)integer_from_double(power); break;
-      case LEAP_U16: ((uint16_t *)y)[i * sy] = (uint16_t)integer_from_double(power); break;
-      case LEAP_U32: ((uint32_t *)y)[i * sy] = (uint32_t)integer_from_double(power); break;
-      default: ((uint64_t *)y)[i * sy] = unsigned_from_double(power); break;
-    }
+  for (ptrdiff_t first = 0; first < count; first += PIECE) {
+    const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
+    double powers[PIECE], exponents[PIECE];
+    leap_convert_run(type, LEAP_F64, element(type, a, first * sa), sa, powers, 1, length);
+    leap_convert_run(exponent_type, LEAP_F64, element(exponent_type, b, first * sb), sb, exponents, 1, length);
+    leap_binary_run(LEAP_F64, LEAP_POW, powers, 1, exponents, 1, powers, 1, length);
+    leap_convert_run(LEAP_F64, type, powers, 1, (void *)element(type, y, first * sy), sy, length);
   }
   return LEAP_OK;
 }

@@ -17,8 +17,11 @@ enum {
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed"
 #define LEAP_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+// Loops over any strides: vectors of gathered elements gain nothing, and there are many of these loops.
+#define LEAP_ONE_BY_ONE _Pragma("clang loop vectorize(disable) unroll(disable)")
 #else
 #define LEAP_INDEPENDENT _Pragma("GCC ivdep")
+#define LEAP_ONE_BY_ONE
 #endif
 
 /// y[i] = EXPR of v, for the contiguous case (which the compiler vectorises) and for any strides.
@@ -30,7 +33,7 @@ enum {
         ((U *)y)[i] = (U)(EXPR);                       \
       }                                                \
     } else {                                           \
-      for (ptrdiff_t i = 0; i < count; i++) {          \
+      LEAP_ONE_BY_ONE for (ptrdiff_t i = 0; i < count; i++) {          \
         const T v = ((const T *)x)[i * sx];            \
         ((U *)y)[i * sy] = (U)(EXPR);                  \
       }                                                \
@@ -62,7 +65,7 @@ enum {
         ((U *)y)[i] = (U)(EXPR);                       \
       }                                                \
     } else {                                           \
-      for (ptrdiff_t i = 0; i < count; i++) {          \
+      LEAP_ONE_BY_ONE for (ptrdiff_t i = 0; i < count; i++) {          \
         const T p = ((const T *)a)[i * sa], q = ((const T *)b)[i * sb]; \
         (void)q;                                       \
         ((U *)y)[i * sy] = (U)(EXPR);                  \

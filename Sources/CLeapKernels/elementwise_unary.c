@@ -1,6 +1,7 @@
 // elementwise_unary.c: functions of one element.
-#include "instruction_sets.h"
+#include "elementwise_half.h"
 #include "elementwise_types.h"
+#include "instruction_sets.h"
 
 #define UNARY_PARAMETERS                                                                          \
   enum leap_unary function, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count, \
@@ -119,6 +120,8 @@ enum leap_status leap_unary_run(
   switch (type) {
     case LEAP_F32: return unary_f(function, x, sx, y, sy, count, a, b);
     case LEAP_F64: return unary_d(function, x, sx, y, sy, count, a, b);
+    case LEAP_F16:
+    case LEAP_BF16: return leap_half_unary(type, function, x, sx, y, sy, count, a, b);
     case LEAP_I8: return unary_int8_t(function, x, sx, y, sy, count, a, b);
     case LEAP_I16: return unary_int16_t(function, x, sx, y, sy, count, a, b);
     case LEAP_I32: return unary_int32_t(function, x, sx, y, sy, count, a, b);
@@ -144,6 +147,8 @@ enum leap_status leap_clip_run(
   switch (type) {
     case LEAP_F32: CLIP_FUNCTION(float, -INFINITY, INFINITY)
     case LEAP_F64: CLIP_FUNCTION(double, -(double)INFINITY, (double)INFINITY)
+    case LEAP_F16:
+    case LEAP_BF16: return leap_half_clip(type, x, sx, low, high, y, sy, count);
     case LEAP_I8: CLIP_FUNCTION(int8_t, INT8_MIN, INT8_MAX)
     case LEAP_I16: CLIP_FUNCTION(int16_t, INT16_MIN, INT16_MAX)
     case LEAP_I32: CLIP_FUNCTION(int32_t, INT32_MIN, INT32_MAX)

@@ -2,6 +2,7 @@
 #include "leap_progression.h"
 
 #include "elementwise_types.h"
+#include "half.h"
 
 #define ROWS(T, A, U, OPERATION)                                                \
   for (ptrdiff_t step = 0; step < rows; step++) {                               \
@@ -47,11 +48,19 @@ enum leap_status leap_cumulate(
     ((T *)y)[i] = (T)((U)*(const T *)start + (U)(first + i) * (U)*(const T *)delta); \
   return LEAP_OK;
 
+#define HALF_RANGE(FROM, TO)                                                     \
+  for (ptrdiff_t i = 0; i < count; i++)                                          \
+    ((uint16_t *)y)[i] = TO(leap_odd_from_double(                                \
+        (double)FROM(*(const uint16_t *)start) + (double)(first + i) * (double)FROM(*(const uint16_t *)delta))); \
+  return LEAP_OK;
+
 enum leap_status leap_range(
     int32_t type, const void *start, const void *delta, int64_t first, void *y, ptrdiff_t count) {
   switch (type) {
     case LEAP_F32: RANGE(float, double)
     case LEAP_F64: RANGE(double, double)
+    case LEAP_F16: HALF_RANGE(leap_float_from_half, leap_half_from_float)
+    case LEAP_BF16: HALF_RANGE(leap_float_from_bfloat, leap_bfloat_from_float)
     case LEAP_I8: RANGE(int8_t, uint64_t)
     case LEAP_I16: RANGE(int16_t, uint64_t)
     case LEAP_I32: RANGE(int32_t, uint64_t)

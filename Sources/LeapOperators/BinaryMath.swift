@@ -100,6 +100,10 @@ package struct BinaryOperator: Operator {
       + Array(repeating: 1, count: try appendedAxes(leftRank, shape.rank))
   }
 
+  package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
+    function == .equal && inputs == [.string, .string] ? StringEquality(self) : nil
+  }
+
   package func infer(_ context: inout InferenceContext) throws {
     let left = try context.dataType(0)
     let right = try context.dataType(1)

@@ -141,6 +141,24 @@ import Testing
     expectClose(try right.run([Tensor([UInt8(200)]), Tensor([UInt8(8)])])[0], [0])
   }
 
+  @Test func stringsAreEqualOrNot() throws {
+    let equal = OperatorHarness("Equal")
+    func run(_ left: Tensor, _ right: Tensor) throws -> Tensor {
+      try #require(try equal.run(values: [.tensor(left), .tensor(right)])[0].tensor)
+    }
+    let words = try Tensor(strings: ["a", "b", "", "a", "ä", "b"], shape: [3, 2])
+    let same = try run(words, words)
+    #expect(same.elements(as: Bool.self) == Array(repeating: true, count: 6))
+    let row = try run(words, Tensor(strings: ["a", "b"]))
+    #expect(row.shape == [3, 2])
+    #expect(row.elements(as: Bool.self) == [true, true, false, false, false, true])
+    let both = try run(
+      Tensor(strings: ["a", "b"], shape: [2, 1]), Tensor(strings: ["b", "", "a"]))
+    #expect(both.elements(as: Bool.self) == [false, false, true, true, false, false])
+    #expect(try run(Tensor(strings: [], shape: [0, 1]), words.reshaped([1, 6])).shape == [0, 6])
+    #expect(throws: OperatorError.self) { try run(words, Tensor(strings: ["a", "b", "c"])) }
+  }
+
   @Test func shapeComputationsStaySymbolic() throws {
     func vector(_ dimensions: [Dimension]) -> InferredValue {
       InferredValue(

@@ -1,8 +1,9 @@
 // leap_elementwise.h: loops over one run of elements: unary, binary, select, convert, copy.
 //
 // Every function walks `count` elements. Strides are counted in elements; 0 repeats one element. Element types are
-// given by ONNX's numbers. An output may be exactly an input of the same element width and stride; otherwise they
-// do not overlap. Each element is computed by the same operations wherever it lies.
+// given by ONNX's numbers; float16 and bfloat16 are computed in float32 and rounded once. An output may be exactly an
+// input of the same element width and stride; otherwise they do not overlap. Each element is computed by the same
+// operations wherever it lies.
 #ifndef LEAP_ELEMENTWISE_H
 #define LEAP_ELEMENTWISE_H
 

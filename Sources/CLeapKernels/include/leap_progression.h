@@ -16,7 +16,7 @@ enum leap_status leap_cumulate(
     int32_t type, enum leap_reduction function, int exclusive, int reverse, const void *x, void *y,
     ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, void *scratch);
 
-/// y[i] = start + (first + i) * delta.
+/// y[i] = start + (first + i) * delta; of float16 and bfloat16, too, computed in double and rounded once.
 enum leap_status leap_range(
     int32_t type, const void *start, const void *delta, int64_t first, void *y, ptrdiff_t count);
 

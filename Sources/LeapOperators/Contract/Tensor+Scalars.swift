@@ -3,9 +3,12 @@
 import LeapTensors
 
 extension Tensor {
-  /// The first element of a float tensor.
+  /// The first element of a tensor of float16, bfloat16, float32 or float64.
   var firstFloat: Double? {
-    elements(as: Float.self)?.first.map(Double.init) ?? elements(as: Double.self)?.first
+    guard dataType == .float16 || dataType == .bfloat16, let format = FloatFormat(dataType),
+      elementCount > 0
+    else { return doubles?.first }
+    return withUnsafeBytes { Double(format.decode(UInt32($0.loadUnaligned(as: UInt16.self)))) }
   }
 
   /// The first element of a tensor of numbers, cut towards zero; nil where it is beyond the range of `Int`.
