@@ -1,9 +1,12 @@
-// reduction.c: the loops of leap_reduction.h for every element type.
+// reduction.c: the loops of leap_reduction.h for every element type, one instance for each instruction set. All give the
+// same bits: no product is fused with a sum, exponentials included.
+#pragma STDC FP_CONTRACT OFF
 #include "leap_reduction.h"
 
 #include <float.h>
 
 #include "elementwise_types.h"
+#include "instruction_sets.h"
 
 enum { LANES = 8 };
 
@@ -131,15 +134,29 @@ enum leap_status leap_reduce_start(
   return LEAP_OK;
 }
 
+#define INSTANCE(ISA, TARGET, VECTOR, WIDTH, MULTIPLY_ADD)                                                     \
+  TARGET static void run_##ISA(                                                                                \
+      int32_t type, enum leap_reduction function, const void *x, ptrdiff_t count, void *accumulators) {        \
+    EVERY_TYPE(RUN)                                                                                            \
+  }                                                                                                            \
+  TARGET static void rows_##ISA(                                                                               \
+      int32_t type, enum leap_reduction function, const void *x, ptrdiff_t rows, ptrdiff_t row_stride,         \
+      ptrdiff_t columns, void *accumulators) {                                                                 \
+    EVERY_TYPE(ROWS)                                                                                           \
+  }
+
+LEAP_FOR_EACH_ISA(INSTANCE)
+#undef INSTANCE
+
 void leap_reduce_run(
     int32_t type, enum leap_reduction function, const void *x, ptrdiff_t count, void *accumulators) {
-  EVERY_TYPE(RUN)
+  LEAP_CALL(leap_isa_preferred(), run, type, function, x, count, accumulators)
 }
 
 void leap_reduce_rows(
     int32_t type, enum leap_reduction function, const void *x, ptrdiff_t rows, ptrdiff_t row_stride,
     ptrdiff_t columns, void *accumulators) {
-  EVERY_TYPE(ROWS)
+  LEAP_CALL(leap_isa_preferred(), rows, type, function, x, rows, row_stride, columns, accumulators)
 }
 
 void leap_reduce_join(
@@ -194,14 +211,27 @@ void leap_reduce_join(
     default: return;                                         \
   }
 
+#define INSTANCE(ISA, TARGET, VECTOR, WIDTH, MULTIPLY_ADD)                                                     \
+  TARGET static void exp_run_##ISA(                                                                            \
+      int32_t type, const void *x, ptrdiff_t count, const void *maxima, double *sums) {                        \
+    EVERY_EXP_TYPE(EXP_RUN)                                                                                    \
+  }                                                                                                            \
+  TARGET static void exp_rows_##ISA(                                                                           \
+      int32_t type, const void *x, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, const void *maxima, \
+      double *sums) {                                                                                          \
+    EVERY_EXP_TYPE(EXP_ROWS)                                                                                   \
+  }
+
+LEAP_FOR_EACH_ISA(INSTANCE)
+
 void leap_reduce_exp_run(int32_t type, const void *x, ptrdiff_t count, const void *maxima, double *sums) {
-  EVERY_EXP_TYPE(EXP_RUN)
+  LEAP_CALL(leap_isa_preferred(), exp_run, type, x, count, maxima, sums)
 }
 
 void leap_reduce_exp_rows(
     int32_t type, const void *x, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t columns, const void *maxima,
     double *sums) {
-  EVERY_EXP_TYPE(EXP_ROWS)
+  LEAP_CALL(leap_isa_preferred(), exp_rows, type, x, rows, row_stride, columns, maxima, sums)
 }
 
 /// The value of an accumulator.

@@ -159,6 +159,29 @@ import Testing
     #expect(throws: OperatorError.self) { try run(words, Tensor(strings: ["a", "b", "c"])) }
   }
 
+  /// Quotients near whole numbers, and beyond what integers hold.
+  @Test func remaindersAreExact() throws {
+    var noise = Noise(7)
+    let x = noise.doubles(4000).enumerated().map { Float($1 * Double(1 << ($0 % 40))) }
+    let y = noise.doubles(4000).map { Float($0) }
+    let fmod = OperatorHarness("Mod", attributes: ["fmod": .int(1)])
+    let result = try fmod.run([Tensor(x), Tensor(y)])[0].elements(as: Float.self)
+    let expected = zip(x, y).map { $0.truncatingRemainder(dividingBy: $1) }
+    #expect(result == expected)
+    let whole = try fmod.run([Tensor(y.map { $0 * 3 }), Tensor(y)])[0].elements(as: Float.self)
+    #expect(whole == y.map { ($0 * 3).truncatingRemainder(dividingBy: $0) })
+  }
+
+  @Test func integerPowersWrap() throws {
+    let pow = OperatorHarness("Pow")
+    let bytes = try pow.run([
+      Tensor([Int8(3), -1, -1, 2, 0, 5]), Tensor([Int8(5), -3, -4, -1, -1, 0]),
+    ])
+    #expect(bytes[0].elements(as: Int8.self) == [-13, -1, 1, 0, 0, 1])
+    let wide = try pow.run([Tensor([UInt64(3), 2]), Tensor([UInt64(1) << 63 + 1, 64])])[0]
+    #expect(wide.elements(as: UInt64.self) == [3, 0])
+  }
+
   @Test func shapeComputationsStaySymbolic() throws {
     func vector(_ dimensions: [Dimension]) -> InferredValue {
       InferredValue(
