@@ -87,12 +87,28 @@ enum leap_status leap_single_run(int32_t from, const void *x, ptrdiff_t sx, floa
 
 typedef struct { uint64_t low, high; } wide;
 
-#define SELECT(T)                                                               \
-  {                                                                             \
-    const T *p = a, *q = b;                                                     \
-    T *r = y;                                                                   \
-    LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) r[i * sy] = condition[i * sc] ? p[i * sa] : q[i * sb]; \
-    return LEAP_OK;                                                             \
+// Both operands are read whatever the condition says, so that the loop has no branches.
+#define SELECT_LOOP(T, PRAGMA, SC, SA, SB, SY)                        \
+  PRAGMA for (ptrdiff_t i = 0; i < count; i++) {                      \
+    const T u = p[i * (SA)], v = q[i * (SB)];                         \
+    r[i * (SY)] = condition[i * (SC)] ? u : v;                        \
+  }
+
+#define SELECT(T)                                                     \
+  {                                                                   \
+    const T *p = a, *q = b;                                           \
+    T *r = y;                                                         \
+    const int is_dense = sc == 1 && sy == 1;                          \
+    if (is_dense && sa == 1 && sb == 1) {                             \
+      SELECT_LOOP(T, LEAP_INDEPENDENT, 1, 1, 1, 1)                    \
+    } else if (is_dense && sa == 0 && sb == 1) {                      \
+      SELECT_LOOP(T, LEAP_INDEPENDENT, 1, 0, 1, 1)                    \
+    } else if (is_dense && sa == 1 && sb == 0) {                      \
+      SELECT_LOOP(T, LEAP_INDEPENDENT, 1, 1, 0, 1)                    \
+    } else {                                                          \
+      SELECT_LOOP(T, LEAP_ONE_BY_ONE, sc, sa, sb, sy)                 \
+    }                                                                 \
+    return LEAP_OK;                                                   \
   }
 
 enum leap_status leap_where_run(

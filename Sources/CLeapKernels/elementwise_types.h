@@ -17,10 +17,13 @@ enum {
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed"
 #define LEAP_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+// The same for functions of one element: long chains of operations, of which several at a time fill the processor.
+#define LEAP_INTERLEAVED _Pragma("clang loop vectorize(assume_safety) interleave_count(4)")
 // Loops over any strides: vectors of gathered elements gain nothing, and there are many of these loops.
 #define LEAP_ONE_BY_ONE _Pragma("clang loop vectorize(disable) unroll(disable)")
 #else
 #define LEAP_INDEPENDENT _Pragma("GCC ivdep")
+#define LEAP_INTERLEAVED _Pragma("GCC ivdep")
 #define LEAP_ONE_BY_ONE
 #endif
 
@@ -28,7 +31,7 @@ enum {
 #define LEAP_UNARY_LOOP(T, U, EXPR)                    \
   do {                                                 \
     if (sx == 1 && sy == 1) {                          \
-      LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) { \
+      LEAP_INTERLEAVED for (ptrdiff_t i = 0; i < count; i++) { \
         const T v = ((const T *)x)[i];                 \
         ((U *)y)[i] = (U)(EXPR);                       \
       }                                                \

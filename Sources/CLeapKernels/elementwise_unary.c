@@ -10,57 +10,87 @@
 #define CASE(NAME, T, EXPR) \
   case NAME: LEAP_UNARY_LOOP(T, T, EXPR)
 
+/// Elements that go through a buffer at a time.
+enum { PIECE = 256 };
+
+// NEAR for angles below LIMIT, libm's FAR for all others.
+#define CIRCULAR_LOOP(T, LIMIT, NEAR, FAR)                                                      \
+  for (ptrdiff_t first = 0; first < count; first += PIECE) {                                    \
+    const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;                     \
+    T angles[PIECE], result[PIECE];                                                             \
+    leap_copy_run(sizeof(T), (const T *)x + first * sx, sx, angles, 1, length);                 \
+    int far = 0;                                                                                \
+    LEAP_INTERLEAVED for (ptrdiff_t i = 0; i < length; i++) {                                   \
+      result[i] = NEAR(angles[i]);                                                              \
+      far |= !(fabs(angles[i]) < LIMIT);                                                        \
+    }                                                                                           \
+    for (ptrdiff_t i = 0; far && i < length; i++)                                               \
+      if (!(fabs(angles[i]) < LIMIT)) result[i] = FAR(angles[i]);                               \
+    leap_copy_run(sizeof(T), result, 1, (T *)y + first * sy, sy, length);                       \
+  }                                                                                             \
+  return LEAP_OK;
+
+#define CIRCULAR_f                                                                  \
+  case LEAP_SIN: CIRCULAR_LOOP(float, LEAP_CIRCULAR_LIMIT, leap_near_sinf, sinf)    \
+  case LEAP_COS: CIRCULAR_LOOP(float, LEAP_CIRCULAR_LIMIT, leap_near_cosf, cosf)    \
+  case LEAP_TAN: CIRCULAR_LOOP(float, LEAP_CIRCULAR_LIMIT, leap_near_tanf, tanf)
+
+#define CIRCULAR_d                                                                       \
+  case LEAP_SIN: CIRCULAR_LOOP(double, LEAP_DOUBLE_CIRCULAR_LIMIT, leap_near_sind, sin)  \
+  case LEAP_COS: CIRCULAR_LOOP(double, LEAP_DOUBLE_CIRCULAR_LIMIT, leap_near_cosd, cos)  \
+  case LEAP_TAN: CIRCULAR_LOOP(double, LEAP_DOUBLE_CIRCULAR_LIMIT, leap_near_tand, tan)
+
 // T: the type; S: the suffix of leap_math.h; L: that of libm.
-#define FLOATING_FUNCTIONS(NAME, TARGET, T, S, L)                                             \
-  TARGET static enum leap_status NAME(UNARY_PARAMETERS) {                                       \
-    const T a = (T)parameter_a, b = (T)parameter_b;                                           \
-    switch (function) {                                                                       \
-      CASE(LEAP_ABS, T, fabs##L(v));                                                          \
-      CASE(LEAP_NEG, T, -v);                                                                  \
-      CASE(LEAP_SIGN, T, v != v ? v : (T)((v > 0) - (v < 0)));                                \
-      CASE(LEAP_SQRT, T, sqrt##L(v));                                                         \
-      CASE(LEAP_RECIPROCAL, T, 1 / v);                                                        \
-      CASE(LEAP_EXP, T, leap_exp##S(v));                                                      \
-      CASE(LEAP_LOG, T, log##L(v));                                                           \
-      CASE(LEAP_SIN, T, sin##L(v));                                                           \
-      CASE(LEAP_COS, T, cos##L(v));                                                           \
-      CASE(LEAP_TAN, T, tan##L(v));                                                           \
-      CASE(LEAP_ASIN, T, asin##L(v));                                                         \
-      CASE(LEAP_ACOS, T, acos##L(v));                                                         \
-      CASE(LEAP_ATAN, T, atan##L(v));                                                         \
-      CASE(LEAP_SINH, T, sinh##L(v));                                                         \
-      CASE(LEAP_COSH, T, cosh##L(v));                                                         \
-      CASE(LEAP_TANH, T, leap_tanh##S(v));                                                    \
-      CASE(LEAP_ASINH, T, asinh##L(v));                                                       \
-      CASE(LEAP_ACOSH, T, acosh##L(v));                                                       \
-      CASE(LEAP_ATANH, T, atanh##L(v));                                                       \
-      CASE(LEAP_ERF, T, leap_erf##S(v));                                                      \
-      CASE(LEAP_FLOOR, T, floor##L(v));                                                       \
-      CASE(LEAP_CEIL, T, ceil##L(v));                                                         \
-      CASE(LEAP_ROUND, T, rint##L(v));                                                        \
-      CASE(LEAP_RELU, T, leap_relu##S(v));                                                    \
-      CASE(LEAP_LEAKY_RELU, T, leap_leaky_relu##S(v, a));                                     \
-      CASE(LEAP_ELU, T, v < 0 ? a * expm1##L(v) : v);                                         \
-      CASE(LEAP_SELU, T, v > 0 ? b * v : b * (a * expm1##L(v)));                              \
-      CASE(LEAP_CELU, T, v < 0 ? a * expm1##L(v / a) : v);                                    \
-      CASE(LEAP_THRESHOLDED_RELU, T, v > a || v != v ? v : 0);                                \
-      CASE(LEAP_SIGMOID, T, leap_sigmoid##S(v));                                              \
-      CASE(LEAP_HARD_SIGMOID, T, leap_hard_sigmoid##S(v, a, b));                              \
-      CASE(LEAP_HARD_SWISH, T, leap_hard_swish##S(v));                                        \
-      CASE(LEAP_SWISH, T, leap_swish##S(v, a));                                               \
-      CASE(LEAP_SOFTPLUS, T, (v > 0 ? v : 0) + log1p##L(leap_exp##S(v > 0 ? -v : v)));        \
-      CASE(LEAP_SOFTSIGN, T, v / (1 + fabs##L(v)));                                           \
-      CASE(LEAP_MISH, T, leap_mish##S(v));                                                    \
-      CASE(LEAP_GELU, T, leap_gelu##S(v));                                                    \
-      CASE(LEAP_GELU_TANH, T, leap_gelu_tanh##S(v));                                          \
-      CASE(LEAP_SHRINK, T, v != v ? v : v < -a ? v + b : v > a ? v - b : 0);                  \
-      CASE(LEAP_CLIP, T, leap_clip##S(v, a, b));                                              \
-      CASE(LEAP_SCALE, T, v * a);                                                             \
-      case LEAP_IS_NAN: LEAP_UNARY_LOOP(T, uint8_t, v != v);                                  \
-      case LEAP_IS_INF:                                                                       \
-        LEAP_UNARY_LOOP(T, uint8_t, (v == (T)INFINITY && a != 0) || (v == -(T)INFINITY && b != 0)); \
-      default: return LEAP_UNSUPPORTED;                                                       \
-    }                                                                                         \
+#define FLOATING_FUNCTIONS(NAME, TARGET, T, S, L)                                                 \
+  TARGET static enum leap_status NAME(UNARY_PARAMETERS) {                                         \
+    const T a = (T)parameter_a, b = (T)parameter_b;                                               \
+    switch (function) {                                                                           \
+      CASE(LEAP_ABS, T, fabs##L(v));                                                              \
+      CASE(LEAP_NEG, T, -v);                                                                      \
+      CASE(LEAP_SIGN, T, v != v ? v : (T)((v > 0) - (v < 0)));                                    \
+      CASE(LEAP_SQRT, T, LEAP_SQUARE_ROOT(v));                                                    \
+      CASE(LEAP_RECIPROCAL, T, 1 / v);                                                            \
+      CASE(LEAP_EXP, T, leap_exp##S(v));                                                          \
+      CASE(LEAP_LOG, T, leap_log##S(v));                                                          \
+      CIRCULAR_##S                                                                                \
+      CASE(LEAP_ASIN, T, leap_asin##S(v));                                                        \
+      CASE(LEAP_ACOS, T, leap_acos##S(v));                                                        \
+      CASE(LEAP_ATAN, T, leap_atan##S(v));                                                        \
+      CASE(LEAP_SINH, T, leap_sinh##S(v));                                                        \
+      CASE(LEAP_COSH, T, leap_cosh##S(v));                                                        \
+      CASE(LEAP_TANH, T, leap_tanh##S(v));                                                        \
+      CASE(LEAP_ASINH, T, leap_asinh##S(v));                                                      \
+      CASE(LEAP_ACOSH, T, leap_acosh##S(v));                                                      \
+      CASE(LEAP_ATANH, T, leap_atanh##S(v));                                                      \
+      CASE(LEAP_ERF, T, leap_erf##S(v));                                                          \
+      CASE(LEAP_FLOOR, T, floor##L(v));                                                           \
+      CASE(LEAP_CEIL, T, ceil##L(v));                                                             \
+      CASE(LEAP_ROUND, T, rint##L(v));                                                            \
+      CASE(LEAP_RELU, T, leap_relu##S(v));                                                        \
+      CASE(LEAP_LEAKY_RELU, T, leap_leaky_relu##S(v, a));                                         \
+      CASE(LEAP_ELU, T, leap_elu##S(v, a));                                                       \
+      CASE(LEAP_SELU, T, leap_selu##S(v, a, b));                                                  \
+      CASE(LEAP_CELU, T, leap_celu##S(v, a));                                                     \
+      CASE(LEAP_THRESHOLDED_RELU, T, v > a || v != v ? v : 0);                                    \
+      CASE(LEAP_SIGMOID, T, leap_sigmoid##S(v));                                                  \
+      CASE(LEAP_HARD_SIGMOID, T, leap_hard_sigmoid##S(v, a, b));                                  \
+      CASE(LEAP_HARD_SWISH, T, leap_hard_swish##S(v));                                            \
+      case LEAP_SWISH:                                                                            \
+        if (a == 1) LEAP_UNARY_LOOP(T, T, leap_silu##S(v));                                       \
+        LEAP_UNARY_LOOP(T, T, leap_swish##S(v, a));                                               \
+      CASE(LEAP_SOFTPLUS, T, leap_softplus##S(v));                                                \
+      CASE(LEAP_SOFTSIGN, T, v / (1 + fabs##L(v)));                                               \
+      CASE(LEAP_MISH, T, leap_mish##S(v));                                                        \
+      CASE(LEAP_GELU, T, leap_gelu##S(v));                                                        \
+      CASE(LEAP_GELU_TANH, T, leap_gelu_tanh##S(v));                                              \
+      CASE(LEAP_SHRINK, T, v != v ? v : v < -a ? v + b : v > a ? v - b : 0);                      \
+      CASE(LEAP_CLIP, T, leap_clip##S(v, a, b));                                                  \
+      CASE(LEAP_SCALE, T, v * a);                                                                 \
+      case LEAP_IS_NAN: LEAP_UNARY_LOOP(T, uint8_t, v != v);                                      \
+      case LEAP_IS_INF:                                                                           \
+        LEAP_UNARY_LOOP(T, uint8_t, (v == (T)INFINITY && a != 0) || (v == -(T)INFINITY && b != 0));\
+      default: return LEAP_UNSUPPORTED;                                                           \
+    }                                                                                             \
   }
 
 #define FLOATS(ISA, TARGET)                              \

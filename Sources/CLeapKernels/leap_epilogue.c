@@ -10,12 +10,14 @@
 #include "instruction_sets.h"
 #include "elementwise_types.h"
 
-#define FOR_EACH(EXPRESSION)                                  \
-  LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < columns; i++) {  \
-    const T x = from[i];                                      \
-    to[i] = (EXPRESSION);                                     \
-  }                                                           \
+#define LOOP(PRAGMA, EXPRESSION)                   \
+  PRAGMA for (ptrdiff_t i = 0; i < columns; i++) { \
+    const T x = from[i];                           \
+    to[i] = (EXPRESSION);                          \
+  }                                                \
   break
+#define FOR_EACH(EXPRESSION) LOOP(LEAP_INDEPENDENT, EXPRESSION)
+#define FOR_SEVERAL(EXPRESSION) LOOP(LEAP_INTERLEAVED, EXPRESSION)
 
 // Scale and add: the operand is one number for the row, or one for each column.
 #define WITH_OPERAND(EXPRESSION)                                     \
@@ -52,11 +54,11 @@
   case LEAP_STAGE_RELU: FOR_EACH(leap_relu##S(x));                        \
   case LEAP_STAGE_LEAKY_RELU: FOR_EACH(leap_leaky_relu##S(x, a));         \
   case LEAP_STAGE_CLIP: FOR_EACH(leap_clip##S(x, a, b));                  \
-  case LEAP_STAGE_SIGMOID: FOR_EACH(leap_sigmoid##S(x));                  \
-  case LEAP_STAGE_TANH: FOR_EACH(leap_tanh##S(x));                        \
+  case LEAP_STAGE_SIGMOID: FOR_SEVERAL(leap_sigmoid##S(x));                  \
+  case LEAP_STAGE_TANH: FOR_SEVERAL(leap_tanh##S(x));                        \
   case LEAP_STAGE_HARD_SIGMOID: FOR_EACH(leap_hard_sigmoid##S(x, a, b));  \
   case LEAP_STAGE_HARD_SWISH: FOR_EACH(leap_hard_swish##S(x));            \
-  case LEAP_STAGE_SILU: FOR_EACH(leap_swish##S(x, 1));
+  case LEAP_STAGE_SILU: FOR_SEVERAL(leap_silu##S(x));
 
 // One row through one stage, then the tile.
 #define EPILOGUE(NAME, TARGET, TYPE, PARAMETER, STAGES)                                           \

@@ -1,6 +1,6 @@
 // The NEON kernels against the portable ones, which all instruction sets are tested against, over odd extents, paddings,
-// strides, dilations and tails. Both have vectors of four lanes, so that operands lie alike. For an emulator: see
-// .ci/check-neon.
+// strides, dilations and tails. Both have vectors of four lanes, so that operands lie alike. Functions of one element
+// against libm. For an emulator: see .ci/check-neon.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +155,37 @@ static void panels(void) {
     }
 }
 
+/// Functions of one element, by the instruction set that is preferred here, against libm in double.
+static void elementwise(void) {
+  static const struct {
+    enum leap_unary function;
+    double (*reference)(double);
+  } functions[] = {
+      {LEAP_EXP, exp},     {LEAP_LOG, log},     {LEAP_SIN, sin},     {LEAP_COS, cos},     {LEAP_TAN, tan},
+      {LEAP_ASIN, asin},   {LEAP_ACOS, acos},   {LEAP_ATAN, atan},   {LEAP_SINH, sinh},   {LEAP_COSH, cosh},
+      {LEAP_TANH, tanh},   {LEAP_ASINH, asinh}, {LEAP_ACOSH, acosh}, {LEAP_ATANH, atanh}, {LEAP_ERF, erf}};
+  static double wide[LIMIT], results[LIMIT];
+  for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
+    for (ptrdiff_t i = 0; i < LIMIT; i++) wide[i] = a[i] = noise() * (i % 2 ? 1 : 20);
+    leap_unary_run(1, functions[f].function, a, 1, got, 1, LIMIT, 0, 0);
+    leap_unary_run(11, functions[f].function, wide, 1, results, 1, LIMIT, 0, 0);
+    double worst = 0;
+    for (ptrdiff_t i = 0; i < LIMIT; i++) {
+      const double exact = functions[f].reference(wide[i]);
+      if (isnan(exact) != isnan(got[i]) || isnan(exact) != isnan(results[i])) worst = INFINITY;
+      if (isnan(exact)) continue;
+      const double unit = nextafterf(fabsf((float)exact), INFINITY) - fabsf((float)exact);
+      worst = fmax(worst, fabs(got[i] - exact) / unit / 2);
+      worst = fmax(worst, fabs(results[i] - exact) / (fabs(exact) * 0x1p-53) / 8);
+    }
+    comparisons++;
+    if (worst > 1) {
+      printf("function %d of one element: off by %g of what it may be\n", (int)functions[f].function, worst);
+      failures++;
+    }
+  }
+}
+
 int main(void) {
   if (!leap_isa_available(LEAP_ISA_NEON)) {
     printf("NEON is not there\n");
@@ -162,7 +193,7 @@ int main(void) {
   }
   fill(a, LIMIT), fill(b, LIMIT), fill(c, LIMIT);
   fill(bias, 64), fill(scale, 64), fill(shift, 64);
-  products(), winograd(), windows(), images(), epilogues(), panels();
-  printf("%d comparisons of NEON with portable kernels, %d failed\n", comparisons, failures);
+  products(), winograd(), windows(), images(), epilogues(), panels(), elementwise();
+  printf("%d comparisons of NEON kernels, %d failed\n", comparisons, failures);
   return failures > 0;
 }

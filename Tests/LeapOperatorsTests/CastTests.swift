@@ -139,6 +139,35 @@ import Testing
       try cast(to: .bool).run([int2])[0].elements(as: Bool.self) == [true, true, false, true, true])
   }
 
+  /// Numbers of every exponent, the middles between patterns, and their neighbours.
+  @Test(
+    arguments: [
+      DataType.float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float6e2m3,
+      .float6e3m2, .float4e2m1,
+    ], [true, false])
+  func narrowFloatsAreTheNearest(_ type: DataType, _ saturates: Bool) throws {
+    let format = try #require(FloatFormat(type))
+    var values = stride(from: UInt32(0), to: .max - 65_521, by: 65_521).map {
+      Float(bitPattern: $0)
+    }
+    for pattern in 0..<format.largestFinite {
+      let middle = (format.decode(pattern) + format.decode(pattern + 1)) / 2
+      for value in [middle.nextDown, middle, middle.nextUp] { values += [value, -value] }
+    }
+    values += [.infinity, -.infinity, .nan, -0.0, 0]
+    var harness = cast(to: type)
+    harness.attributes["saturate"] = .int(saturates ? 1 : 0)
+    let result = try harness.run([Tensor(values)])[0]
+    let width = type.bitWidth
+    result.withUnsafeBytes { bytes in
+      for (index, value) in values.enumerated() {
+        let bits = width == 8 ? bytes[index] : PackedElements.bits(bytes, at: index, width: width)
+        let expected = format.encode(value, saturate: saturates)
+        #expect(UInt32(bits) == expected, "\(value) as \(type)")
+      }
+    }
+  }
+
   @Test func longNarrowTensorsAreCutBetweenBytes() throws {
     let count = 10_001
     let numbers = (0..<count).map { Float($0 % 16) / 4 }

@@ -16,6 +16,7 @@ import Testing
 struct UnaryCase: Sendable, CustomTestStringConvertible {
   let name: String
   var attributes: [String: Float] = [:]
+  var text: [String: String] = [:]
   let function: @Sendable (Double) -> Double
   var testDescription: String { name }
 }
@@ -74,7 +75,85 @@ struct UnaryCase: Sendable, CustomTestStringConvertible {
       UnaryMathTests.samples.map(unary.function), relative: 1e-12, absolute: 1e-12)
   }
 
-  @Test(arguments: ["Exp", "Tanh", "Sigmoid", "Erf", "Relu", "Mish", "Gelu", "Clip"])
+  /// Functions of float32 that are within two units in the last place.
+  static let accurate: [UnaryCase] = [
+    UnaryCase(name: "Exp") { exp($0) }, UnaryCase(name: "Log") { log($0) },
+    UnaryCase(name: "Sin") { sin($0) }, UnaryCase(name: "Cos") { cos($0) },
+    UnaryCase(name: "Tan") { tan($0) }, UnaryCase(name: "Asin") { asin($0) },
+    UnaryCase(name: "Acos") { acos($0) }, UnaryCase(name: "Atan") { atan($0) },
+    UnaryCase(name: "Sinh") { sinh($0) }, UnaryCase(name: "Cosh") { cosh($0) },
+    UnaryCase(name: "Tanh") { tanh($0) }, UnaryCase(name: "Asinh") { asinh($0) },
+    UnaryCase(name: "Acosh") { acosh($0) }, UnaryCase(name: "Atanh") { atanh($0) },
+    UnaryCase(name: "Erf") { erf($0) }, UnaryCase(name: "Sqrt") { $0.squareRoot() },
+    UnaryCase(name: "Elu", attributes: ["alpha": 1.5]) { $0 < 0 ? 1.5 * expm1($0) : $0 },
+    UnaryCase(name: "Selu", attributes: ["alpha": 1.5, "gamma": 1.25]) {
+      1.25 * ($0 < 0 ? 1.5 * expm1($0) : $0)
+    },
+    UnaryCase(name: "Celu", attributes: ["alpha": 1.5]) { $0 < 0 ? 1.5 * expm1($0 / 1.5) : $0 },
+    UnaryCase(name: "Sigmoid") { sigmoid($0) }, UnaryCase(name: "Swish") { $0 * sigmoid($0) },
+    UnaryCase(name: "Swish", attributes: ["alpha": 1.75]) { $0 * sigmoid(1.75 * $0) },
+    UnaryCase(name: "HardSwish") { $0 * (min(max($0 + 3, 0), 6) / 6) },
+    UnaryCase(name: "Softplus") { max($0, 0) + log1p(exp(-abs($0))) },
+    UnaryCase(name: "Mish") {
+      let e = exp(min($0, 40))
+      return $0 * (e * (e + 2) / (e * (e + 2) + 2))
+    },
+    UnaryCase(name: "Gelu") { 0.5 * $0 * erfc(-$0 * 0.5.squareRoot()) },
+    UnaryCase(name: "Gelu", text: ["approximate": "tanh"]) {
+      $0 * sigmoid(2 * (2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))
+    },
+  ]
+
+  private static func sigmoid(_ x: Double) -> Double {
+    x > 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))
+  }
+
+  /// Floats of every exponent and both signs.
+  @Test(arguments: accurate)
+  func isWithinTwoUnitsInTheLastPlace(_ unary: UnaryCase) throws {
+    let values = stride(from: UInt32(0), to: .max - 9973, by: 9973).map { Float(bitPattern: $0) }
+      .filter(\.isFinite)
+    var attributes = unary.attributes.mapValues { Attribute.float($0) }
+    attributes.merge(unary.text.mapValues { .string(Array($0.utf8)) }) { $1 }
+    let harness = OperatorHarness(unary.name, attributes: attributes)
+    let results = try #require(try harness.run([Tensor(values)])[0].elements(as: Float.self))
+    var worst = (units: 0.0, at: Float(0))
+    for (value, result) in zip(values, results) {
+      let expected = unary.function(Double(value))
+      let nearest = Float(expected)
+      if nearest.isNaN || nearest.isInfinite || result.isInfinite {
+        #expect(
+          result == nearest || (result.isNaN && nearest.isNaN)
+            || abs(result) == .greatestFiniteMagnitude || abs(nearest) == .greatestFiniteMagnitude,
+          "\(value) gives \(result); expected \(nearest)")
+        continue
+      }
+      let units = abs(Double(result) - expected) / Double(nearest.ulp)
+      if !(units <= worst.units) { worst = (units, value) }
+    }
+    #expect(worst.units <= 2, "\(worst.units) units at \(worst.at)")
+  }
+
+  @Test func limitsAtInfinity() throws {
+    let limits: [(name: String, below: Double, above: Double)] = [
+      ("Atan", -Double.pi / 2, .pi / 2), ("Sinh", -.infinity, .infinity),
+      ("Cosh", .infinity, .infinity), ("Asinh", -.infinity, .infinity), ("Tanh", -1, 1),
+      ("Erf", -1, 1), ("Sigmoid", 0, 1), ("Swish", 0, .infinity), ("Mish", 0, .infinity),
+      ("Gelu", 0, .infinity), ("Softplus", 0, .infinity), ("Elu", -1, .infinity),
+      ("Sin", .nan, .nan), ("Tan", .nan, .nan), ("Log", .nan, .infinity),
+      ("Acosh", .nan, .infinity), ("Atanh", .nan, .nan), ("Asin", .nan, .nan),
+    ]
+    for limit in limits {
+      let result = try OperatorHarness(limit.name).run([Tensor([-Float.infinity, .infinity])])[0]
+      expectClose(result, [limit.below, limit.above])
+    }
+  }
+
+  @Test(arguments: [
+    "Exp", "Tanh", "Sigmoid", "Erf", "Relu", "Mish", "Gelu", "Clip", "Log", "Sin", "Cos", "Tan",
+    "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Elu", "Selu", "Celu",
+    "Softplus", "Swish", "HardSwish",
+  ])
   func positionDoesNotChangeABit(_ name: String) throws {
     let values = (0..<1003).map { Float($0) * 0.017 - 8 }
     let whole = try #require(
@@ -87,7 +166,11 @@ struct UnaryCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test(arguments: ["Exp", "Tanh", "Sigmoid", "Erf", "Relu", "LeakyRelu", "Clip", "Sign", "Mish"])
+  @Test(arguments: [
+    "Exp", "Tanh", "Sigmoid", "Erf", "Relu", "LeakyRelu", "Clip", "Sign", "Mish", "Log", "Sin",
+    "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Elu", "Selu",
+    "Celu", "Softplus", "Swish", "HardSwish", "Gelu", "Sqrt",
+  ])
   func notANumberGoesThrough(_ name: String) throws {
     let result = try OperatorHarness(name).run([Tensor([Float.nan])])[0]
     #expect(result.elements(as: Float.self)?[0].isNaN == true)

@@ -1,19 +1,17 @@
 // leap_math.h: elementary functions of one float, for loops that a compiler turns into vector code.
 //
-// 1. Units in the last place from the exact result, subnormal results included: exp 1.1, tanh and erf 1.4,
-//    sigmoid 2.3.
+// 1. Units in the last place from the exact result, subnormal results included: exp 0.8, tanh and erf 1.4,
+//    sigmoid and x sigmoid(x) 2.0, HardSwish 1.9.
 // 2. No branches, no calls, no tables: an element gets the same bits in a vector lane and in a scalar tail.
 // 3. NaN stays NaN; infinities give the limit.
 //
-// Polynomials are minimax fits on the ranges named beside them. The functions for double are libm's.
+// Polynomials are minimax fits on the ranges named beside them. Functions that are not here go by way of double
+// (leap_wide_math.h); those of double are in leap_double_math.h, or libm's.
 #ifndef LEAP_MATH_H
 #define LEAP_MATH_H
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#define LEAP_INLINE static inline __attribute__((always_inline))
+#include "leap_double_math.h"
+#include "leap_wide_math.h"
 
 LEAP_INLINE float leap_float_from_bits(int32_t bits) {
   float value;
@@ -27,36 +25,75 @@ LEAP_INLINE int32_t leap_bits_from_float(float value) {
   return bits;
 }
 
-/// e to the x.
-LEAP_INLINE float leap_expf(float x) {
-  // Beyond these the result is infinite or zero whatever x is. Comparisons let NaN through.
-  x = x > 89.0f ? 89.0f : x;
-  x = x < -104.0f ? -104.0f : x;
+/// A power of e as (power + rest) * low * high. The last two are powers of two: two, so that neither over- nor underflows
+/// where the result does not. The rest is what the power lost when it was rounded.
+struct leap_power {
+  float power, rest, low, high;
+};
+
+/// e to the x for -160 <= x <= 89, or NaN.
+LEAP_INLINE struct leap_power leap_power(float x) {
   // x = n ln 2 + r with |r| <= ln(2) / 2. Adding 1.5 * 2^23 rounds to an integer that stands in the low bits.
   const float shifted = x * 1.44269504f + 12582912.0f;
   const float n = shifted - 12582912.0f;
-  float r = x - n * 0.693145752f;  // The first 16 bits of ln 2: n times it is exact.
-  r = r - n * 1.42860677e-6f;
+  const float whole_part = x - n * 0.693145752f;  // The first 16 bits of ln 2: n times it is exact.
+  const float correction = n * 1.42860677e-6f;
+  const float r = whole_part - correction;
+  const float lost = (whole_part - r) - correction;
   // (e^r - 1 - r) / r^2
   float q = 1.395171916e-3f;
   q = q * r + 8.369598221e-3f;
   q = q * r + 4.166618726e-2f;
   q = q * r + 1.666651289e-1f;
   q = q * r + 5.000000101e-1f;
-  const float power = 1.0f + (r + r * r * q);
-  // 2^n in two factors: neither over- nor underflows where the result does not.
-  const int32_t whole = leap_bits_from_float(shifted) - 0x4B400000;
-  const int32_t half = whole >> 1;
-  return power * leap_float_from_bits((int32_t)((uint32_t)(half + 127) << 23))
-         * leap_float_from_bits((int32_t)((uint32_t)(whole - half + 127) << 23));
+  // 1 + r as a float and the rest.
+  const float sum = 1.0f + r;
+  const float small = ((1.0f - sum) + r) + (lost + r * r * q);
+  const float power = sum + small;
+  const int32_t exponent = leap_bits_from_float(shifted) - 0x4B400000;
+  const int32_t half = exponent >> 1;
+  return (struct leap_power){
+      power, (sum - power) + small, leap_float_from_bits((int32_t)((uint32_t)(half + 127) << 23)),
+      leap_float_from_bits((int32_t)((uint32_t)(exponent - half + 127) << 23))};
+}
+
+/// e to the x.
+LEAP_INLINE float leap_expf(float x) {
+  // Beyond these the result is infinite or zero whatever x is. Comparisons let NaN through.
+  x = x > 89.0f ? 89.0f : x;
+  x = x < -104.0f ? -104.0f : x;
+  const struct leap_power e = leap_power(x);
+  return e.power * e.low * e.high;
 }
 
 /// 1 / (1 + e^-x).
 LEAP_INLINE float leap_sigmoidf(float x) {
   // Of the two equal forms the one whose exponential is at most 1: no overflow, and small results keep their digits.
-  const float e = leap_expf(x > 0.0f ? -x : x);
-  const float numerator = x > 0.0f ? 1.0f : e;
-  return numerator / (1.0f + e);
+  const float e = leap_expf(-fabsf(x));
+  const float sum = 1.0f + e;
+  const float quotient = (x > 0.0f ? 1.0f : e) / sum;
+  // What rounding the sum lost, relative to the sum: 1 / sum is the larger of the two values for x and -x.
+  const float other = 1.0f - quotient;
+  const float lost = ((1.0f - sum) + e) * (quotient > other ? quotient : other);
+  return quotient - quotient * lost;
+}
+
+/// x / (1 + e^-x).
+LEAP_INLINE float leap_siluf(float x) {
+  // As the sigmoid, but scaled down last, so that small results keep their digits. Below -112 they are 0.
+  const float v = x < -112.0f ? -112.0f : x;
+  const float size = fabsf(v);
+  const struct leap_power power = leap_power(-(size > 112.0f ? 112.0f : size));
+  const float part = power.power * power.low;
+  const float e = part * power.high;
+  const float sum = 1.0f + e;
+  const float quotient = v * (v < 0.0f ? part : 1.0f) / sum;
+  // What rounding the sum lost, relative to it, with 1 / (1 + e) within 2 %; what rounding the power lost, relative to it,
+  // with 1 / power within 2 %.
+  const float lost = ((1.0f - sum) + e) * (1.0f + e * (e * 0.33f - 0.83f));
+  const float found = v < 0.0f ? power.rest * (3.115f - power.power * (3.11f - 0.995f * power.power)) : 0.0f;
+  const float result = (quotient + quotient * (found - lost)) * (v < 0.0f ? power.high : 1.0f);
+  return x > 112.0f ? x : result;
 }
 
 /// The hyperbolic tangent.
@@ -104,18 +141,32 @@ LEAP_INLINE float leap_erff(float x) {
   return a < 1.0f ? small : large;
 }
 
-#define LEAP_SQRT_HALF 0.70710678118654752440
-#define LEAP_SQRT_2_OVER_PI 0.79788456080286535588
-
-// The same names for double, and functions built on them, for both.
+// The same names for double; others are in leap_double_math.h.
 LEAP_INLINE double leap_expd(double x) { return exp(x); }
-LEAP_INLINE double leap_tanhd(double x) { return tanh(x); }
-LEAP_INLINE double leap_erfd(double x) { return erf(x); }
+LEAP_INLINE double leap_logd(double x) { return log(x); }
+LEAP_INLINE double leap_atand(double x) { return atan(x); }
 LEAP_INLINE double leap_sigmoidd(double x) {
   const double e = exp(x > 0.0 ? -x : x);
   return (x > 0.0 ? 1.0 : e) / (1.0 + e);
 }
+LEAP_INLINE double leap_elud(double x, double alpha) { return x < 0 ? alpha * expm1(x) : x; }
+LEAP_INLINE double leap_selud(double x, double alpha, double gamma) {
+  return gamma * (x < 0 ? alpha * expm1(x) : x);
+}
+LEAP_INLINE double leap_celud(double x, double alpha) { return x < 0 ? alpha * expm1(x / alpha) : x; }
+LEAP_INLINE double leap_swishd(double x, double alpha) { return x * leap_sigmoidd(alpha * x); }
+LEAP_INLINE double leap_silud(double x) { return x * leap_sigmoidd(x); }
+/// tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2) with e = exp(x); 1 beyond 20.
+LEAP_INLINE double leap_mishd(double x) {
+  const double e = exp(x > 20 ? 20 : x);
+  const double n = e * (e + 2);
+  return x * (n / (n + 2));
+}
+LEAP_INLINE double leap_gelu_tanhd(double x) {
+  return x * leap_sigmoidd(1.5957691216057308 * (x + 0.044715 * x * x * x));
+}
 
+// Functions that are the same for both.
 #define LEAP_DERIVED_FUNCTIONS(T, S)                                                          \
   /* NaN stays NaN in each. */                                                                \
   LEAP_INLINE T leap_clip##S(T x, T lo, T hi) {                                               \
@@ -127,23 +178,8 @@ LEAP_INLINE double leap_sigmoidd(double x) {
   LEAP_INLINE T leap_hard_sigmoid##S(T x, T alpha, T beta) {                                  \
     return leap_clip##S(alpha * x + beta, (T)0, (T)1);                                        \
   }                                                                                           \
-  LEAP_INLINE T leap_hard_swish##S(T x) {                                                     \
-    return x * leap_hard_sigmoid##S(x, (T)(1.0 / 6.0), (T)0.5);                               \
-  }                                                                                           \
-  LEAP_INLINE T leap_swish##S(T x, T alpha) { return x * leap_sigmoid##S(alpha * x); }        \
-  /* tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2) with e = exp(x); 1 beyond 20. */          \
-  LEAP_INLINE T leap_mish##S(T x) {                                                           \
-    const T e = leap_exp##S(x > 20 ? (T)20 : x);                                              \
-    const T n = e * (e + 2);                                                                  \
-    return x * (n / (n + 2));                                                                 \
-  }                                                                                           \
-  LEAP_INLINE T leap_gelu##S(T x) {                                                           \
-    return (T)0.5 * x * (1 + leap_erf##S(x * (T)LEAP_SQRT_HALF));                             \
-  }                                                                                           \
-  LEAP_INLINE T leap_gelu_tanh##S(T x) {                                                      \
-    return (T)0.5 * x                                                                         \
-           * (1 + leap_tanh##S((T)LEAP_SQRT_2_OVER_PI * (x + (T)0.044715 * x * x * x)));      \
-  }
+  /* x times x / 6 + 1/2 within 0...1, whose digits the sum x + 3 keeps near -3. */           \
+  LEAP_INLINE T leap_hard_swish##S(T x) { return x * (leap_clip##S(x + 3, (T)0, (T)6) / 6); }
 
 LEAP_DERIVED_FUNCTIONS(float, f)
 LEAP_DERIVED_FUNCTIONS(double, d)

@@ -28,7 +28,7 @@ package struct NarrowConversion: Sendable {
   private enum Encoder: Sendable {
     /// Not one of the narrow types.
     case wide
-    case float(FloatFormat)
+    case float(leap_narrow_format)
     case scale
     /// Cut towards zero; the low bits stay.
     case integer
@@ -73,7 +73,7 @@ package struct NarrowConversion: Sendable {
         leap_convert_run(DataType.float32.rawValue, to.rawValue, nil, 1, nil, 1, 0),
         "converting \(from) to \(to)")
     } else if let format = FloatFormat(to) {
-      encoder = .float(format)
+      encoder = .float(format.loops(saturate: options.saturate))
     } else {
       encoder = to == .float8e8m0 ? .scale : .integer
     }
@@ -84,8 +84,7 @@ package struct NarrowConversion: Sendable {
     let block = NarrowConversion.blockElements
     let floats = block * MemoryLayout<Float>.stride
     return Kernel(
-      blocks: count == 0 ? 0 : (count - 1) / block + 1,
-      scratchPerWorker: floats + block * MemoryLayout<Int64>.stride
+      blocks: count == 0 ? 0 : (count - 1) / block + 1, scratchPerWorker: floats + block
     ) { invocation, index in
       convert(invocation, index * block, min(block, count - index * block))
     }
@@ -99,60 +98,44 @@ package struct NarrowConversion: Sendable {
       return
     }
     let floats = invocation.scratch.assumingMemoryBound(to: Float.self)
-    let integers = (invocation.scratch + NarrowConversion.blockElements * 4)
-      .assumingMemoryBound(to: Int64.self)
+    let patterns = (invocation.scratch + NarrowConversion.blockElements * 4)
+      .assumingMemoryBound(to: UInt8.self)
     let isWide = table.isEmpty
-    if !isWide { decode(x, count, to: floats) }
+    if !isWide {
+      leap_narrow_unpack(
+        Int32(from.bitWidth), x.assumingMemoryBound(to: UInt8.self), count, patterns)
+      leap_narrow_decode(table, patterns, count, floats)
+    }
     // What of a wide source is an integer, or cut to one, never goes through float.
     let (source, type) = isWide ? (x, from) : (UnsafeRawPointer(floats), DataType.float32)
     switch encoder {
-    case .wide: _ = leap_convert_run(type.rawValue, to.rawValue, source, 1, y, 1, count)
+    case .wide:
+      _ = leap_convert_run(type.rawValue, to.rawValue, source, 1, y, 1, count)
+      return
     case .integer:
       _ = leap_convert_run(
-        type.rawValue, DataType.int64.rawValue, source, 1, integers, 1, count)
-      encode(count, to: y) { UInt8(truncatingIfNeeded: integers[$0]) }
-    case .float(let format):
+        type.rawValue, DataType.int8.rawValue, source, 1, patterns, 1, count)
+    case .float(var format):
       if isWide { _ = leap_single_run(from.rawValue, x, 1, floats, count) }
-      let saturate = options.saturate
-      encode(count, to: y) {
-        UInt8(truncatingIfNeeded: format.encode(floats[$0], saturate: saturate))
-      }
+      leap_narrow_encode(&format, floats, count, patterns)
     case .scale:
       if isWide { _ = leap_single_run(from.rawValue, x, 1, floats, count) }
-      let (saturate, rounding) = (options.saturate, options.rounding)
-      encode(count, to: y) {
-        ScaleFormat.encode(floats[$0], rounding: rounding, saturate: saturate)
-      }
-    }
-  }
-
-  private func decode(
-    _ x: UnsafeRawPointer, _ count: Int, to floats: UnsafeMutablePointer<Float>
-  ) {
-    let width = from.bitWidth
-    let bytes = UnsafeRawBufferPointer(start: x, count: (count * width + 7) / 8)
-    table.withUnsafeBufferPointer { table in
       for index in 0..<count {
-        let bits = width == 8 ? bytes[index] : PackedElements.bits(bytes, at: index, width: width)
-        floats[index] = table[Int(bits)]
+        patterns[index] = ScaleFormat.encode(
+          floats[index], rounding: options.rounding, saturate: options.saturate)
       }
     }
+    leap_narrow_pack(Int32(to.bitWidth), patterns, count, y.assumingMemoryBound(to: UInt8.self))
   }
+}
 
-  @inline(__always)
-  private func encode(
-    _ count: Int, to y: UnsafeMutableRawPointer, _ pattern: (_ index: Int) -> UInt8
-  ) {
-    let width = to.bitWidth
-    let bytes = UnsafeMutableRawBufferPointer(start: y, count: (count * width + 7) / 8)
-    if width == 8 {
-      for index in 0..<count { bytes[index] = pattern(index) }
-      return
-    }
-    // The bits behind the last element are zero.
-    bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    for index in 0..<count {
-      PackedElements.store(pattern(index), to: bytes, at: index, width: width)
-    }
+extension FloatFormat {
+  /// What the loops need to know of a format.
+  fileprivate func loops(saturate: Bool) -> leap_narrow_format {
+    leap_narrow_format(
+      mantissa_bits: Int32(mantissaBits), bias: Int32(bias),
+      sign: 1 << UInt32(exponentBits + mantissaBits), largest: largestFinite,
+      overflow: encode(.infinity, saturate: saturate), nan: encode(.nan),
+      has_minus_zero: encode(-0.0) == 0 ? 0 : 1)
   }
 }
