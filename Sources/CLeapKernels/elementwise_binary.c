@@ -1,6 +1,7 @@
 // elementwise_binary.c: functions of two elements.
 //
-// 1. One instance for each instruction set. All give the same bits: no product is fused with a sum that it would change.
+// 1. One instance for each instruction set. All give the same bits, powers of floats aside: no product is fused with a sum
+//    that it would change.
 // 2. What has no vector instruction (integer division, powers, remainders) is computed in pieces by ones that have.
 #include "elementwise_half.h"
 #include "elementwise_types.h"
@@ -78,14 +79,33 @@ LEAP_INLINE float near_remainder(float p, float q, double quotient) {
     }                                                                                                 \
     return LEAP_OK;                                                                                   \
   }                                                                                                   \
+  TARGET static enum leap_status powers_##ISA(OPERANDS) {                                             \
+    float left[PIECE], right[PIECE], result[PIECE];                                                   \
+    for (ptrdiff_t first = 0; first < count; first += PIECE) {                                        \
+      const ptrdiff_t length = least(PIECE, count - first);                                           \
+      const float *p = side_by_side(sizeof(float), a, sa, first, left, length);                       \
+      const float *q = side_by_side(sizeof(float), b, sb, first, right, length);                      \
+      int others = 0;                                                                                 \
+      LEAP_INTERLEAVED for (ptrdiff_t i = 0; i < length; i++) {                                       \
+        result[i] = (float)leap_wide_pow(p[i], q[i]);                                                 \
+        others |= !leap_is_wide_pow(p[i], q[i]);                                                      \
+      }                                                                                               \
+      for (ptrdiff_t i = 0; others && i < length; i++)                                                \
+        if (!leap_is_wide_pow(p[i], q[i])) result[i] = powf(p[i], q[i]);                              \
+      leap_copy_run(sizeof(float), result, 1, (float *)y + first * sy, sy, length);                   \
+    }                                                                                                 \
+    return LEAP_OK;                                                                                   \
+  }                                                                                                   \
   FLOATING_TYPE(                                                                                      \
-      ISA, TARGET, float, f, f, return remainders_##ISA(0, a, sa, b, sb, y, sy, count),               \
+      ISA, TARGET, float, f, return powers_##ISA(a, sa, b, sb, y, sy, count),                      \
+      return remainders_##ISA(0, a, sa, b, sb, y, sy, count),               \
       return remainders_##ISA(1, a, sa, b, sb, y, sy, count))                                         \
   FLOATING_TYPE(                                                                                      \
-      ISA, TARGET, double, d, , LEAP_BINARY_LOOP(double, double, fmod(p, q)),                         \
+      ISA, TARGET, double, d, LEAP_BINARY_LOOP(double, double, pow(p, q)),                           \
+      LEAP_BINARY_LOOP(double, double, fmod(p, q)),                                                   \
       LEAP_BINARY_LOOP(double, double, floored_d(fmod(p, q), q)))
 
-#define FLOATING_TYPE(ISA, TARGET, T, S, L, FMOD, MOD)                        \
+#define FLOATING_TYPE(ISA, TARGET, T, S, POW, FMOD, MOD)                      \
   TARGET static enum leap_status S##_##ISA(enum leap_binary function, OPERANDS) { \
     switch (function) {                                                       \
       CASE(LEAP_ADD, T, p + q);                                               \
@@ -97,7 +117,7 @@ LEAP_INLINE float near_remainder(float p, float q, double quotient) {
       case LEAP_POW:                                                          \
         /* Squaring is the common power. The exponent is one for all. */      \
         if (sb == 0 && count > 0 && *(const T *)b == 2) LEAP_BINARY_LOOP(T, T, p *p); \
-        LEAP_BINARY_LOOP(T, T, pow##L(p, q));                                 \
+        POW;                                                                  \
       case LEAP_FMOD: FMOD;                                                   \
       case LEAP_MOD: MOD;                                                     \
       CASE(LEAP_PRELU, T, p < 0 ? p * q : p);                                 \

@@ -183,8 +183,10 @@ enum leap_status leap_pow_mixed_run(
     const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
     double powers[PIECE], exponents[PIECE];
     leap_convert_run(type, LEAP_F64, element(type, a, first * sa), sa, powers, 1, length);
-    leap_convert_run(exponent_type, LEAP_F64, element(exponent_type, b, first * sb), sb, exponents, 1, length);
-    leap_binary_run(LEAP_F64, LEAP_POW, powers, 1, exponents, 1, powers, 1, length);
+    // One exponent for all stays one, which the loop looks at.
+    leap_convert_run(
+        exponent_type, LEAP_F64, element(exponent_type, b, first * sb), sb, exponents, 1, sb ? length : 1);
+    leap_binary_run(LEAP_F64, LEAP_POW, powers, 1, exponents, sb != 0, powers, 1, length);
     leap_convert_run(LEAP_F64, type, powers, 1, (void *)element(type, y, first * sy), sy, length);
   }
   return LEAP_OK;

@@ -116,6 +116,14 @@ LEAP_INLINE double leap_wide_log1p(double x) {
 
 LEAP_INLINE float leap_logf(float x) { return (float)leap_wide_log(x, 0.0); }
 
+/// Whether leap_wide_pow takes these: a positive base; both finite.
+LEAP_INLINE int leap_is_wide_pow(double x, double y) {
+  return x > 0.0 && x < (double)INFINITY && fabs(y) < (double)INFINITY;
+}
+
+/// x to the y, with 30 bits.
+LEAP_INLINE double leap_wide_pow(double x, double y) { return leap_wide_exp(y * leap_wide_log(x, 0.0)); }
+
 LEAP_INLINE float leap_asinhf(float x) {
   const double a = fabs((double)x);
   // The square of a finite float is finite.
