@@ -94,6 +94,10 @@ leapstone_status leapstone_options_create(leapstone_options **options);
  *                                              or the best there is. One that the machine does not have is refused when a
  *                                              session is opened
  *   memory-budget    SIZE | auto               bytes for weights, working memory and outputs together: 64MiB, 64MB, 67108864
+ *   cache            DIRECTORY                 where weights are kept as the kernels want them, so that the next session with
+ *                                              the same model and options is ready at once; made where there is none, for
+ *                                              this user alone. Its files are mapped, whatever weights says. Models from
+ *                                              bytes are not kept; "" (the default) is none
  *   concurrency      N                         runs that may be in flight (2)
  *   queue            N                         runs that may wait beside those (64); a further one is refused as BUSY
  *   algorithm        [NODE=]NAME      *        the algorithm that a node, or every node that has it, must use

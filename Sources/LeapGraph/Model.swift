@@ -34,6 +34,19 @@ package struct LocalFunction: Sendable {
   }
 }
 
+/// What tells a model in files from every other, without reading its weights.
+package struct ModelIdentity: Sendable, Hashable {
+  /// The digest, 128 bits, of all that is in the model beside its large payloads.
+  package var skeleton: [UInt64]
+  /// The model's file, and those of external data in the order of their paths, as they were when they were opened.
+  package var files: [FileIdentity]
+
+  package init(skeleton: [UInt64], files: [FileIdentity]) {
+    self.skeleton = skeleton
+    self.files = files
+  }
+}
+
 /// A model as it was read.
 package struct Model: Sendable {
   package var graph: Graph
@@ -47,6 +60,8 @@ package struct Model: Sendable {
   package var modelVersion: Int64 = 0
   package var documentation = ""
   package var metadata: [(key: String, value: String)] = []
+  /// nil for a model from bytes.
+  package var identity: ModelIdentity?
   /// The path the model came from, or `<bytes>`.
   package var source: String
   /// Things worth telling that are no errors: a newer opset than known, odd but harmless fields.

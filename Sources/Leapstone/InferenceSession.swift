@@ -49,6 +49,11 @@ public struct SessionOptions: Sendable {
   public var maximalConcurrentRuns = 2
   /// How many more may wait; a further one is refused with `RunError.busy`.
   public var maximalQueuedRuns = 64
+  /// A directory in which weights are kept as the kernels want them, so that the next session with the same model and options
+  /// is ready at once; nil for none. It is made where there is none, its files are for this user alone, and may be removed
+  /// at any time. They are mapped whatever `weights` says, and never written again once they are there. A model given as
+  /// bytes is not kept. What goes wrong is one of `InferenceSession.warnings`, no error.
+  public var cacheDirectory: String?
   /// Directories, besides the model's own, in which files of external data may lie.
   public var externalDataRoots: [String] = []
   /// The algorithm that a node must use, by the node's name; the entry "" holds for every node that has it.
@@ -164,8 +169,8 @@ public final class InferenceSession: Sendable {
   public let overridableInitializers: [ValueInfo]
   public let outputs: [ValueInfo]
   public let metadata: ModelMetadata
-  /// What was odd about the model, but no error.
-  public let warnings: [String]
+  /// What was odd so far, about the model or the cache of its weights, but no error.
+  public var warnings: [String] { core.warnings }
 
   /// Loads a model from a file.
   ///
@@ -198,7 +203,6 @@ public final class InferenceSession: Sendable {
     inputs = graph.inputs.filter { graph.constants[$0] == nil }.map(info)
     overridableInitializers = graph.inputs.filter { graph.constants[$0] != nil }.map(info)
     outputs = graph.outputs.map(info)
-    warnings = core.model.warnings
     metadata = ModelMetadata(
       producerName: model.producerName, producerVersion: model.producerVersion,
       domain: model.domain, graphName: graph.name, graphDescription: graph.documentation,
@@ -226,6 +230,7 @@ extension SessionConfiguration {
     disablesAllPasses = options.disablesAllPasses
     weights = options.weights == .mapped ? .mapped : .owned
     memoryBudget = options.memoryBudget
+    cache = options.cacheDirectory.map { CacheOptions(directory: $0, version: leapstoneVersion) }
     maximalConcurrentRuns = max(options.maximalConcurrentRuns, 1)
     maximalQueuedRuns = max(options.maximalQueuedRuns, 0)
     instructionSet = options.instructionSet?.rawValue

@@ -15,7 +15,7 @@ public struct MemoryUse: Sendable, Hashable {
     case unbounded(nodes: [String])
   }
 
-  /// Weights that lie in mapped files; they share pages with every other process that maps them.
+  /// Weights that lie in mapped files, the model's and the cache's; they share pages with every other process that maps them.
   public let mappedWeights: Int
   /// Weights in memory of the session's own: packed for kernels, or read as they are.
   public let packedWeights: Int
@@ -70,7 +70,7 @@ public struct SessionMemory: Sendable {
 
   init(_ core: SessionCore) { self.core = core }
 
-  /// Weights that lie in mapped files.
+  /// Weights that lie in mapped files, the model's and the cache's.
   public var mappedWeights: Int { core.weights.byteCounts.mapped }
   /// Weights in memory of the session's own: packed for kernels, or read as they are.
   public var packedWeights: Int { core.weights.byteCounts.owned }

@@ -29,6 +29,7 @@ extension SessionOptions {
     case "memory-policy": memoryPolicy = try name(key, value)
     case "isa": instructionSet = value == "auto" ? nil : try name(key, value) as InstructionSet
     case "memory-budget": memoryBudget = try budget(key, value)
+    case "cache": cacheDirectory = value.isEmpty ? nil : value
     case "concurrency": maximalConcurrentRuns = try number(key, value, 1...1024)
     case "queue": maximalQueuedRuns = try number(key, value, 0...1_000_000)
     case "algorithm":

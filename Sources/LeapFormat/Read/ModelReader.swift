@@ -53,7 +53,12 @@ package enum ModelReader {
       let external = try ExternalData(modelPath: modelPath, extraRoots: options.externalDataRoots)
       let tensors = TensorReader(
         source: source, sourceName: name, external: external, options: options)
-      return try model(message.pointee, UnsafePointer(graph), tensors, name: name)
+      var model = try model(message.pointee, UnsafePointer(graph), tensors, name: name)
+      if case .file(let file) = source {
+        model.identity = ModelIdentity(
+          skeleton: parsed.digest, files: [file.identity] + external.identities)
+      }
+      return model
     }
   }
 

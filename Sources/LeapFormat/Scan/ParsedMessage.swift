@@ -6,6 +6,8 @@ import LeapTensors
 /// An owned protobuf-c message and where its payloads lie.
 final class ParsedMessage {
   private let message: UnsafeMutablePointer<ProtobufCMessage>
+  /// The digest, 128 bits, of the skeleton.
+  let digest: [UInt64]
 
   /// Scans and parses a source.
   ///
@@ -30,6 +32,7 @@ final class ParsedMessage {
       throw ModelError.outOfMemory(bytes: bytes.count)
     }
     self.message = message
+    digest = Digest.wide(bytes)
   }
 
   deinit { protobuf_c_message_free_unpacked(message, nil) }

@@ -22,6 +22,9 @@ final class ExternalData {
   private let searched: [String]
   private var files: [String: PayloadFile] = [:]
 
+  /// The files that were opened, in the order of their paths.
+  var identities: [FileIdentity] { files.sorted { $0.key < $1.key }.map(\.value.identity) }
+
   /// - Parameters:
   ///   - modelPath: the model's file; nil for a model from bytes, which has no directory.
   ///   - extraRoots: further directories in which files may lie.

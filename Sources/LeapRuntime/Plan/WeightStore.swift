@@ -21,7 +21,7 @@ package final class Weight: Sendable {
   package let storage: TensorStorage
   /// Whether it lies in a mapped file.
   let isMapped: Bool
-  private let byteCount: Int
+  let byteCount: Int
   private let account: WeightAccount?
 
   /// - Parameter account: where `byteCount` bytes were charged; nil for what is charged elsewhere.
@@ -72,15 +72,22 @@ package final class WeightStore: Sendable {
   private let graph: Graph
   private let policy: WeightPolicy
   private let account: WeightAccount
+  private let cache: PackingCache?
   private let entries = Mutex<[Key: Reference]>([:])
 
   private struct Reference {
     weak var weight: Weight?
   }
 
-  package init(graph: Graph, policy: WeightPolicy, ledger: MemoryLedger) {
+  package convenience init(graph: Graph, policy: WeightPolicy, ledger: MemoryLedger) {
+    self.init(graph: graph, policy: policy, ledger: ledger, cache: nil)
+  }
+
+  /// - Parameter cache: where weights are kept for later sessions.
+  init(graph: Graph, policy: WeightPolicy, ledger: MemoryLedger, cache: PackingCache?) {
     self.graph = graph
     self.policy = policy
+    self.cache = cache
     account = WeightAccount(ledger)
   }
 
@@ -99,7 +106,7 @@ package final class WeightStore: Sendable {
     let bytes = recipe?.byteCount ?? constant.byteCount
     try account.charge(bytes)
     let made: (storage: TensorStorage, isMapped: Bool)
-    do { made = try make(constant, recipe) } catch {
+    do { made = try keptWeight(key, constant, bytes) ?? make(constant, recipe) } catch {
       account.uncharge(bytes)
       throw error
     }
@@ -117,6 +124,45 @@ package final class WeightStore: Sendable {
   /// Whether no plan holds a weight.
   var isEmpty: Bool { account.byteCounts == (0, 0) }
 
+  /// Keeps the weights that plans hold for later sessions, where there is a cache that lacks any.
+  func save() {
+    guard let cache else { return }
+    cache.save {
+      let held = entries.guarded { entries in entries.mapValues(\.weight) }
+      return held.compactMap { key, weight in
+        guard let weight, let constant = graph.constants[key.value], isKept(key, constant)
+        else { return nil }
+        return (key.cacheEntry(in: graph, constant), weight)
+      }
+    }
+  }
+
+  /// A weight that an earlier session kept.
+  private func keptWeight(
+    _ key: Key, _ constant: Constant, _ byteCount: Int
+  ) -> (storage: TensorStorage, isMapped: Bool)? {
+    guard let cache, isKept(key, constant) else { return nil }
+    return cache.weight(key.cacheEntry(in: graph, constant), byteCount: byteCount)
+      .map { ($0, true) }
+  }
+
+  /// Whether a cache keeps a weight: it has to be packed, computed, or moved to where kernels can read it.
+  private func isKept(_ key: Key, _ constant: Constant) -> Bool {
+    if constant.byteCount == 0 { return false }
+    if key.recipe != nil { return true }
+    switch constant.source {
+    case .tensor: return false
+    case .file(_, let offset): return !isMapped(constant, at: offset)
+    case .derived, .derivedRows: return true
+    }
+  }
+
+  /// Whether a constant of a file stays there.
+  private func isMapped(_ constant: Constant, at offset: Int) -> Bool {
+    policy == .mapped && offset % TensorStorage.alignment == 0
+      && constant.byteCount >= WeightStore.smallestMapping
+  }
+
   private func make(
     _ constant: Constant, _ recipe: PackingRecipe?
   ) throws -> (storage: TensorStorage, isMapped: Bool) {
@@ -125,9 +171,7 @@ package final class WeightStore: Sendable {
       try WeightStore.pack(constant, recipe, into: packed.base)
       return (packed, false)
     }
-    if case .file(let file, let offset) = constant.source, policy == .mapped,
-      offset % TensorStorage.alignment == 0, constant.byteCount >= WeightStore.smallestMapping
-    {
+    if case .file(let file, let offset) = constant.source, isMapped(constant, at: offset) {
       let mapping = try file.map(offset: offset, count: constant.byteCount)
       return (mapping, true)
     }

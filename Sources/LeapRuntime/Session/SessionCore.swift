@@ -22,6 +22,8 @@ package struct SessionConfiguration: Sendable {
   package var memoryBudget: Int?
   package var maximalConcurrentRuns = 2
   package var maximalQueuedRuns = 64
+  /// Where packed weights are kept for later sessions.
+  package var cache: CacheOptions?
   /// Extents for symbols in the types of the model's values.
   package var dimensions: [String: Int] = [:]
   /// Take denormal floats for zero.
@@ -40,6 +42,7 @@ package final class SessionCore: Sendable {
   package let pool: WorkingMemoryPool
   let width: Int
   private let configuration: SessionConfiguration
+  private let cache: PackingCache?
   private let roots: SingleFlightCache<RootKey, PlannedSegment>
   let inputIDs: [String: ValueID]
   private let variants = Mutex<[Set<String>: SessionCore]>([:])
@@ -85,11 +88,31 @@ package final class SessionCore: Sendable {
       model.graph, table: .standard, passes: passes,
       disabled: configuration.disablesAllPasses ? [] : configuration.disabledPasses)
     program = try Program(graph: graph, table: .standard)
-    weights = WeightStore(graph: graph, policy: configuration.weights, ledger: ledger)
+    cache = SessionCore.cache(model, configuration)
+    weights = WeightStore(
+      graph: graph, policy: configuration.weights, ledger: ledger, cache: cache)
     roots = SingleFlightCache(capacity: SessionCore.planLimit)
     var ids: [String: ValueID] = [:]
     for id in graph.inputs { ids[graph[id].name] = id }
     inputIDs = ids
+  }
+
+  /// The cache that was asked for; none for a model from bytes, which would have to be read to be known.
+  private static func cache(
+    _ model: Model, _ configuration: SessionConfiguration
+  ) -> PackingCache? {
+    guard let options = configuration.cache, let identity = model.identity else { return nil }
+    let outputs = model.graph.outputs.map { model.graph[$0].name }
+    return PackingCache(
+      options, CacheKey(identity, configuration, version: options.version, outputs: outputs))
+  }
+
+  /// What was odd so far, but no error.
+  package var warnings: [String] {
+    if configuration.cache != nil && cache == nil {
+      return model.warnings + ["the cache keeps nothing: the model is not in a file"]
+    }
+    return model.warnings + [cache?.warning].compactMap { $0 }
   }
 
   /// Runs the model.
@@ -137,6 +160,7 @@ package final class SessionCore: Sendable {
       guard planned.segment.next != nil else { break }
       planned = try planned.following(made, execution, planner(wanted.map(\.id)))
     }
+    weights.save()
     var results: [String: RunValue] = [:]
     for (name, id) in wanted {
       let result = try known[id].map(RunValue.tensor) ?? execution.value(id)
@@ -189,7 +213,9 @@ package final class SessionCore: Sendable {
     let session = try computing(names)
     guard session === self else { return try session.planned(inputs: inputs, outputs: names) }
     let wanted = outputIDs(names).map(\.id)
-    return (try root(checked(inputs), wanted, Interrupt()), planner(wanted))
+    let root = try root(checked(inputs), wanted, Interrupt())
+    weights.save()
+    return (root, planner(wanted))
   }
 
   private var outputNames: [String] { model.graph.outputs.map { model.graph[$0].name } }

@@ -18,15 +18,8 @@ package final class PayloadFile: Sendable {
   /// The file's size in bytes when it was opened.
   package let byteCount: Int
   private let descriptor: Int32
-  private let identity: Identity
-
-  fileprivate struct Identity: Equatable, Sendable {
-    var device: UInt64
-    var inode: UInt64
-    var size: Int64
-    var seconds: Int
-    var nanoseconds: Int
-  }
+  /// What the system said of the file when it was opened.
+  package let identity: FileIdentity
 
   /// Opens a regular file for reading.
   ///
@@ -48,7 +41,7 @@ package final class PayloadFile: Sendable {
     let regular = !failed && status.st_mode & S_IFMT == S_IFREG
     self.path = path
     self.descriptor = descriptor
-    identity = Identity(status)
+    identity = FileIdentity(status)
     byteCount = Int(status.st_size)
     // The stored properties are all set: from here on deinit closes the descriptor.
     if failed {
@@ -98,23 +91,8 @@ package final class PayloadFile: Sendable {
 
   private func checkUnchanged() throws {
     var status = stat()
-    guard fstat(descriptor, &status) == 0, Identity(status) == identity else {
+    guard fstat(descriptor, &status) == 0, FileIdentity(status).holdsTheSame(as: identity) else {
       throw ModelError.fileChanged(path: path)
     }
-  }
-}
-
-extension PayloadFile.Identity {
-  fileprivate init(_ status: stat) {
-    device = UInt64(truncatingIfNeeded: status.st_dev)
-    inode = UInt64(truncatingIfNeeded: status.st_ino)
-    size = Int64(status.st_size)
-    #if canImport(Darwin)
-      seconds = status.st_mtimespec.tv_sec
-      nanoseconds = status.st_mtimespec.tv_nsec
-    #else
-      seconds = status.st_mtim.tv_sec
-      nanoseconds = status.st_mtim.tv_nsec
-    #endif
   }
 }

@@ -32,7 +32,7 @@ package enum EngineOptions {
         "The most that weights, working memory and outputs may take: 64MiB, 64MB or bytes."),
       Flag(
         "--cache", value: "dir", completion: .directory,
-        "Where packed weights are kept between runs; not in this version."),
+        "A directory in which packed weights are kept, for a fast start the next time."),
       Flag("--concurrency", value: "c", "Runs in flight at once. (default: 1)"),
     ])
 
@@ -42,9 +42,6 @@ package enum EngineOptions {
   package static func session(
     _ arguments: ParsedArguments, shapes: ShapeOptions
   ) throws -> SessionOptions {
-    if arguments.has("--cache") {
-      throw ToolError.usage("--cache: this version keeps no packed weights between runs")
-    }
     var options = SessionOptions()
     if let name = arguments.last("--memory-policy"),
       let policy = SessionOptions.MemoryPolicy(rawValue: name)
@@ -68,6 +65,7 @@ package enum EngineOptions {
     }
     options.forbiddenAlgorithms = Set(arguments.all("--forbid"))
     options.memoryBudget = try arguments.size("--memory-budget")
+    options.cacheDirectory = arguments.last("--cache")
     options.maximalConcurrentRuns = try concurrency(arguments)
     options.externalDataRoots = shapes.externalRoots
     return options
