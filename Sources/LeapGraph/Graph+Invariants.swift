@@ -41,7 +41,11 @@ extension Graph {
   }
 
   private func checkNodes() throws {
-    var defined = Set(inputs).union(constants.keys).union(captures.map(\.inner))
+    var defined = [Bool](repeating: false, count: values.count)
+    for id in inputs + captures.map(\.inner) where values.indices.contains(id.index) {
+      defined[id.index] = true
+    }
+    for id in constants.keys { defined[id.index] = true }
     var identities: Set<NodeID> = []
     for node in nodes {
       let location = "node '\(node.name)'"
@@ -53,7 +57,7 @@ extension Graph {
         guard values.indices.contains(use.index) else {
           throw broken(location, "it reads a value that the graph does not have")
         }
-        guard defined.contains(use) else {
+        guard defined[use.index] else {
           throw broken(location, "it reads '\(self[use].name)', which nothing before it computes")
         }
       }
@@ -61,9 +65,10 @@ extension Graph {
         guard values.indices.contains(output.index) else {
           throw broken(location, "it makes a value that the graph does not have")
         }
-        guard defined.insert(output).inserted else {
+        guard !defined[output.index] else {
           throw broken(location, "'\(self[output].name)' is assigned twice")
         }
+        defined[output.index] = true
       }
     }
   }

@@ -159,7 +159,9 @@ package struct Connections: Sendable {
     var consumers = [[Int]](repeating: [], count: graph.values.count)
     for (position, node) in graph.nodes.enumerated() {
       for output in node.outputs { if let output { producers[output.index] = position } }
-      for use in Set(node.uses) { consumers[use.index].append(position) }
+      for use in node.uses where consumers[use.index].last != position {
+        consumers[use.index].append(position)
+      }
     }
     self.producers = producers
     consumerLists = consumers

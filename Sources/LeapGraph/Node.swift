@@ -49,6 +49,13 @@ package enum Attribute: Sendable {
 }
 
 extension Attribute {
+  fileprivate var holdsGraphs: Bool {
+    switch self {
+    case .graph, .graphs: true
+    default: false
+    }
+  }
+
   /// The attribute with each graph that it holds put through `change`.
   package func mapGraphs(_ change: (Graph) throws -> Graph) rethrows -> Attribute {
     switch self {
@@ -112,7 +119,9 @@ package struct Node: Sendable {
 
   /// The values of the enclosing graph that this node reads: its inputs, and what its subgraphs capture.
   package var uses: [ValueID] {
-    inputs.compactMap { $0 } + subgraphs.flatMap { $0.graph.captures.map(\.outer) }
+    let read = inputs.compactMap { $0 }
+    guard attributes.values.contains(where: \.holdsGraphs) else { return read }
+    return read + subgraphs.flatMap { $0.graph.captures.map(\.outer) }
   }
 
   /// The node for an error message.

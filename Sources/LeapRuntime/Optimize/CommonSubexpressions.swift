@@ -33,6 +33,7 @@ package struct CommonSubexpressions: Pass {
         context.graph[new].origin.names += context.graph[old].origin.names
       }
     }
+    if replacements.isEmpty && removed.isEmpty { return }
     context.graph.replaceUses(replacements)
     recordOrigins(removed, &context.graph)
     context.graph.removeNodes { removed[$0.id] != nil }
@@ -64,10 +65,19 @@ package struct CommonSubexpressions: Pass {
   }
 }
 
+/// The bytes of a constant's elements, hashed as a whole.
+private struct Elements: Hashable {
+  let bytes: [UInt8]
+
+  func hash(into hasher: inout Hasher) {
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+  }
+}
+
 /// What makes two constants equal: their elements where they are few, where they lie otherwise.
 private struct ConstantKey: Hashable {
   private enum Content: Hashable {
-    case bytes([UInt8])
+    case bytes(Elements)
     case strings([String])
     case place(ObjectIdentifier, Int)
   }
@@ -86,7 +96,7 @@ private struct ConstantKey: Hashable {
       let tensor = try constant.tensor()
       content =
         tensor.strings.map(Content.strings)
-        ?? .bytes(tensor.withUnsafeBytes { Array($0) })
+        ?? .bytes(Elements(bytes: tensor.withUnsafeBytes { Array($0) }))
       return
     }
     switch constant.source {

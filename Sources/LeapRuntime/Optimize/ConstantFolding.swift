@@ -46,7 +46,7 @@ package struct ConstantFolding: Pass {
       }
       folded.insert(node.id)
     }
-    context.graph.removeNodes { folded.contains($0.id) }
+    if !folded.isEmpty { context.graph.removeNodes { folded.contains($0.id) } }
   }
 
   /// The values that nodes read as filters.

@@ -18,11 +18,17 @@ package struct DeadCode: Pass {
       live.insert(node.id)
       needed.formUnion(node.uses)
     }
-    context.graph.removeNodes { !live.contains($0.id) }
-    dropOutputs(except: needed, &context.graph)
+    if live.count < context.graph.nodes.count {
+      context.graph.removeNodes { !live.contains($0.id) }
+    }
+    for (position, count) in unreadOutputs(context.graph, needed) {
+      context.graph.updateNode(at: position) { $0.outputs.removeLast(count) }
+    }
     // A constant that is an input too belongs to the caller, who may give another.
     needed.formUnion(context.graph.inputs)
-    context.graph.constants = context.graph.constants.filter { needed.contains($0.key) }
+    if !context.graph.constants.keys.allSatisfy(needed.contains) {
+      context.graph.constants = context.graph.constants.filter { needed.contains($0.key) }
+    }
   }
 
   /// Operators of ONNX's own domain whose outputs after the first may be left out, which saves computing them. Not
@@ -31,13 +37,18 @@ package struct DeadCode: Pass {
     "Dropout", "LayerNormalization", "MaxPool",
   ]
 
-  private func dropOutputs(except needed: Set<ValueID>, _ graph: inout Graph) {
-    for (position, node) in graph.nodes.enumerated()
-    where node.domain.isEmpty && DeadCode.operatorsWithOptionalOutputs.contains(node.operatorType) {
+  /// How many outputs at the end nodes may leave out, by the nodes' places.
+  private func unreadOutputs(
+    _ graph: Graph, _ needed: Set<ValueID>
+  ) -> [(position: Int, count: Int)] {
+    graph.nodes.enumerated().compactMap { position, node in
+      guard node.domain.isEmpty,
+        DeadCode.operatorsWithOptionalOutputs.contains(node.operatorType)
+      else { return nil }
       let unread = node.outputs.reversed().prefix { $0.map { !needed.contains($0) } ?? true }.count
       // A node that is read at all keeps its first output's place.
-      let kept = max(node.outputs.count - unread, 1)
-      graph.updateNode(at: position) { $0.outputs.removeLast(node.outputs.count - kept) }
+      let count = min(unread, node.outputs.count - 1)
+      return count > 0 ? (position, count) : nil
     }
   }
 }

@@ -32,6 +32,7 @@ package struct IdentityRemoval: Pass {
       context.graph[source].origin.names += names
       removed.insert(node.id)
     }
+    if removed.isEmpty { return }
     context.graph.replaceUses(replacements)
     context.graph.removeNodes { removed.contains($0.id) }
   }

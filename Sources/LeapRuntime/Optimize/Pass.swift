@@ -21,7 +21,10 @@ package protocol Pass: Sendable {
 
 /// What a pass works on.
 package struct PassContext {
-  package var graph: Graph
+  package var graph: Graph { didSet { isChanged = true } }
+  /// Whether the graph was touched since it was inferred. Passes that find nothing to do leave it alone, which spares them
+  /// and those after them an inference.
+  package private(set) var isChanged = true
   package let table: OperatorTable
   /// What is left of the bytes that constant folding may make.
   package var foldingBudget: Int
@@ -38,11 +41,13 @@ package struct PassContext {
     known = [:]
   }
 
-  /// Infers the graph as it stands, after a change that `operators` and `known` should reflect.
+  /// Infers the graph as it stands, where there was a change that `operators` and `known` should reflect.
   package mutating func infer() throws {
+    guard isChanged else { return }
     let result = try ShapeInference.run(&graph, table: table)
     operators = result.operators
     known = result.known
+    isChanged = false
   }
 }
 
@@ -75,7 +80,7 @@ package enum Optimizer {
       let before = context.graph.nodes.count
       do {
         try pass.init().run(&context)
-        try context.graph.checkInvariants()
+        if context.isChanged { try context.graph.checkInvariants() }
         try context.infer()
       } catch let error as OperatorError {
         throw ModelError.pass(pass.name, node: nil, reason: error.reason)

@@ -38,7 +38,7 @@ package struct ShapeFolding: Pass {
       }
       folded.insert(node.id)
     }
-    context.graph.removeNodes { folded.contains($0.id) }
+    if !folded.isEmpty { context.graph.removeNodes { folded.contains($0.id) } }
   }
 
   /// The elements of an integer value that are known in full; nil otherwise.

@@ -18,7 +18,7 @@ package struct ActivationRecognition: Pass {
       if recognizeGated(position, &merger) { continue }
       try recognizeScaledClip(position, &merger)
     }
-    context.graph = merger.finish()
+    merger.finish(&context)
   }
 
   /// The product of x with a gate that is computed from x.

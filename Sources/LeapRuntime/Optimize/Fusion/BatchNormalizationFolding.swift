@@ -20,7 +20,7 @@ package struct BatchNormalizationFolding: Pass {
   package func run(_ context: inout PassContext) throws {
     var merger = NodeMerger(context, pass: BatchNormalizationFolding.name)
     for position in merger.positions { try fold(position, &merger) }
-    context.graph = merger.finish()
+    merger.finish(&context)
   }
 
   private func fold(_ position: Int, _ merger: inout NodeMerger) throws {

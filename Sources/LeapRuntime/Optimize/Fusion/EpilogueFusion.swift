@@ -28,7 +28,7 @@ package struct EpilogueFusion: Pass {
       if fuseResidual(node, position, &merger) { continue }
       _ = try fuseChannels(position, &merger)
     }
-    context.graph = merger.finish()
+    merger.finish(&context)
   }
 
   /// The node that makes `value` and takes these stages too.

@@ -9,7 +9,8 @@ import LeapOperators
 import LeapTensors
 
 struct NodeMerger {
-  private var graph: Graph
+  private var graph: Graph { didSet { isChanged = true } }
+  private var isChanged = false
   private let pass: String
   private var operators: [(any Operator)?]
   private let connections: Connections
@@ -179,10 +180,11 @@ struct NodeMerger {
     return Origin(names, pass: pass)
   }
 
-  /// The graph with all merges done. O(nodes).
-  consuming func finish() -> Graph {
+  /// Gives the context the graph with all merges done, where there are any. O(nodes).
+  consuming func finish(_ context: inout PassContext) {
+    guard isChanged else { return }
     let removed = removed
     graph.removeNodes { removed.contains($0.id) }
-    return graph
+    context.graph = graph
   }
 }

@@ -21,7 +21,7 @@ package struct PrologueFusion: Pass {
   package func run(_ context: inout PassContext) throws {
     var merger = NodeMerger(context, pass: PrologueFusion.name)
     for position in merger.positions { try fuse(position, &merger) }
-    context.graph = merger.finish()
+    merger.finish(&context)
   }
 
   private func fuse(_ position: Int, _ merger: inout NodeMerger) throws {

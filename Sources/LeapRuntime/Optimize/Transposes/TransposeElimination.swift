@@ -81,7 +81,7 @@ package struct TransposeElimination: Pass {
         read.formUnion(node.uses)
       }
     }
-    context.graph.removeNodes { unread.contains($0.id) }
+    if !unread.isEmpty { context.graph.removeNodes { unread.contains($0.id) } }
   }
 
   // MARK: Regions
