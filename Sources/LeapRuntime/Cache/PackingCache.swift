@@ -89,6 +89,8 @@ final class PackingCache: Sendable {
   }
 
   private func write(_ held: [(name: [UInt8], weight: Weight)]) throws {
+    // In an order of their own, so that the same weights make the same file.
+    let held = held.sorted { $0.name.lexicographicallyPrecedes($1.name) }
     var weights: [CachedWeight] = held.map { name, weight in
       CachedWeight(
         name: name,

@@ -63,6 +63,7 @@ package final class SessionCore: Sendable {
       limit: configuration.maximalConcurrentRuns, queueLimit: configuration.maximalQueuedRuns,
       ledger: ledger)
     try self.init(model: model, configuration: configuration, ledger: ledger, pool: pool)
+    if cache != nil { planAsDeclared() }
   }
 
   private init(
@@ -95,6 +96,21 @@ package final class SessionCore: Sendable {
     var ids: [String: ValueID] = [:]
     for id in graph.inputs { ids[graph[id].name] = id }
     inputIDs = ids
+  }
+
+  /// Plans for the shapes that the model declares, a free first extent taken for 1, so that weights are there, checked and
+  /// kept before the first run. Packings depend on no batch. Where there is no such plan, the runs say why.
+  private func planAsDeclared() {
+    var shapes: [String: (DataType, Shape)] = [:]
+    for id in model.graph.inputs where model.graph.constants[id] == nil {
+      guard case .tensor(let dataType, let declared?) = model.graph[id].type else { return }
+      let extents = declared.enumerated().compactMap { axis, extent in
+        extent.value ?? (axis == 0 ? 1 : nil)
+      }
+      guard extents.count == declared.count else { return }
+      shapes[model.graph[id].name] = (dataType, Shape(extents))
+    }
+    _ = try? plan(inputs: shapes)
   }
 
   /// The cache that was asked for; none for a model from bytes, which would have to be read to be known.
