@@ -40,8 +40,14 @@ def _summary(figures: Figures, base: Figures, plan: Plan) -> dict[str, Any]:
             "ratio": statistics.median(rounds), "ratio_quartiles": quartiles(rounds),
         }
     ready, memory = statistics.median(figures.ready), statistics.median(figures.memory)
+    cached = {}
+    if figures.cached_ready:
+        cached = {
+            "cached_ready_ms": statistics.median(figures.cached_ready) * 1000,
+            "cached_ready_ratio": statistics.median(ratios(figures.cached_ready, base.ready)),
+        }
     return {
-        "latency": latency, "ready_ms": ready * 1000,
+        "latency": latency, **cached, "ready_ms": ready * 1000,
         "ready_ratio": statistics.median(ratios(figures.ready, base.ready)),
         "memory_bytes": int(memory), "memory_ratio": memory / statistics.median(base.memory),
         "error": figures.error,
@@ -81,6 +87,7 @@ def as_markdown(networks: Sequence[Network], plan: Plan, about: dict[str, Any]) 
               f"{max(plan.threads)} threads.", ""]
     lines += _table(networks, plan, summaries, lambda one: one["ready_ms"],
                     lambda one: f"{one['ready_ratio']:.2f}", "ms")
+    lines += _cached_table(networks, plan, summaries)
     lines += ["Peak memory above a process with Python and NumPy alone, in MiB.", ""]
     lines += _table(networks, plan, summaries, lambda one: one["memory_bytes"] / 2**20,
                     lambda one: f"{one['memory_ratio']:.2f}", "MiB")
@@ -136,6 +143,23 @@ def _table(networks: Sequence[Network], plan: Plan, summaries: dict[str, Any], v
                      *(_number(value(engines[name])) for name in plan.engines),
                      *(ratio(engines[name]) for name in others)])
     return _rows(header, rows)
+
+
+def _cached_table(networks: Sequence[Network], plan: Plan, summaries: dict[str, Any]) -> list[str]:
+    """The time until ready of the engines with a cache, beside that of the reference, which has none."""
+    base = reference(plan.engines)
+    caching = [name for name in plan.engines if all(network.engines[name].cached_ready for network in networks)]
+    if not caching:
+        return []
+    header = ["network", *(f"{title(name)} with its cache, ms" for name in caching), f"{title(base)}, ms",
+              *(f"{title(name)} / {title(base)}" for name in caching)]
+    rows = []
+    for network in networks:
+        engines = summaries[network.name]
+        rows.append([network.name, *(_number(engines[name]["cached_ready_ms"]) for name in caching),
+                     _number(engines[base]["ready_ms"]),
+                     *(f"{engines[name]['cached_ready_ratio']:.2f}" for name in caching)])
+    return ["The same where an earlier start left a cache.", "", *_rows(header, rows)]
 
 
 def _rows(header: list[str], rows: list[list[str]]) -> list[str]:

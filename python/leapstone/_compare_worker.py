@@ -52,14 +52,19 @@ class OpenVINOSession:
         return []
 
 
-def open_session(module: Any, model: str, threads: int, shapes: dict[str, list[int]]) -> Any:
-    """A session of an engine; shapes are those of the inputs, where an engine is the better for them."""
+def open_session(
+    module: Any, model: str, threads: int, shapes: dict[str, list[int]], cache: str | None,
+) -> Any:
+    """A session of an engine; shapes are those of the inputs, where an engine is the better for them. Leapstone alone
+    has a cache: a folder."""
     if module.__name__ == "openvino":
         return OpenVINOSession(module, model, threads, shapes)
     options = module.SessionOptions()
     if threads:
         options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    if cache is not None:
+        options.add_session_config_entry("leapstone.cache", cache)
     return module.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -72,12 +77,14 @@ class Worker:
         self.feed: dict[str, Any] = {}
         self.outputs: list[Any] = []
 
-    def load(self, engine: str, model: str, threads: int, shapes: dict[str, list[int]]) -> dict[str, Any]:
+    def load(
+        self, engine: str, model: str, threads: int, shapes: dict[str, list[int]], cache: str | None = None,
+    ) -> dict[str, Any]:
         """Imports the engine and loads the model."""
         begun = time.perf_counter()
         module = __import__(engine)
         imported = time.perf_counter()
-        self.session = open_session(module, model, threads, shapes)
+        self.session = open_session(module, model, threads, shapes, cache)
         opened = time.perf_counter()
         self.loaded = opened - begun
         return {

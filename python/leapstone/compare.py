@@ -36,7 +36,7 @@ class Engine:
 
     def __init__(
         self, name: str, model: str, threads: int, folder: Path,
-        shapes: dict[str, list[int]] | None = None,
+        shapes: dict[str, list[int]] | None = None, cache: Path | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -46,7 +46,7 @@ class Engine:
         self.process = subprocess.Popen(
             [sys.executable, os.fspath(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env=environment)
-        about = self.ask("load", name, model, threads, shapes or {})
+        about = self.ask("load", name, model, threads, shapes or {}, cache and os.fspath(cache))
         self.version: str = about["version"]
         self.inputs: list[tuple[str, str, list[Any]]] = [tuple(entry) for entry in about["inputs"]]
         self.output_names: list[str] = about["outputs"]

@@ -140,7 +140,8 @@ class SessionOptions:
 
         `leapstone.KEY` sets an option of the library by the name of the tools' flag, several values
         separated by commas: `leapstone.memory-policy`, `leapstone.memory-budget`,
-        `leapstone.isa`, `leapstone.disable-pass`, `leapstone.weights`, `leapstone.concurrency`, `leapstone.queue`, `leapstone.algorithm`, ...
+        `leapstone.cache`, `leapstone.isa`, `leapstone.disable-pass`, `leapstone.weights`, `leapstone.concurrency`, `leapstone.queue`,
+        `leapstone.algorithm`, ...
         Of onnxruntime's, `session.set_denormal_as_zero` and
         `session.model_external_initializers_file_folder_path` mean what they mean there.
         """

@@ -25,7 +25,8 @@ PLAN = Plan(["leapstone", "onnxruntime", "openvino"], [1, 2], rounds=3, starts=2
 def figures(factor: float, memory: int) -> Figures:
     return Figures(
         "1.0", {threads: [factor * ms / threads / 1000 for ms in (10, 20, 12)] for threads in (1, 2)},
-        [0.1 * factor, 0.2 * factor], [memory, memory + 2**20], error=1e-6 * factor)
+        [0.1 * factor, 0.2 * factor], [0.01, 0.02] if factor == 0.5 else [], [memory, memory + 2**20],
+        error=1e-6 * factor)
 
 
 def network() -> Network:
@@ -67,6 +68,9 @@ def test_summary_compares_with_the_reference() -> None:
             assert latency["ratio_quartiles"] == pytest.approx([factor, factor])
         assert found[engine]["ready_ratio"] == pytest.approx(factor)
     assert found["leapstone"]["memory_ratio"] == pytest.approx(10.5 / 20.5)
+    assert found["leapstone"]["cached_ready_ms"] == pytest.approx(15)
+    assert found["leapstone"]["cached_ready_ratio"] == pytest.approx(0.1)
+    assert "cached_ready_ms" not in found["onnxruntime"]
 
 
 def test_the_reference_is_onnxruntime_where_it_is_there() -> None:
@@ -81,13 +85,20 @@ def about() -> dict[str, Any]:
 def test_markdown_has_a_row_for_each_network_in_every_table() -> None:
     text = report.as_markdown([network(), network()], PLAN, about())
     tables = text.split("| network ")[1:]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         rows = [line for line in table.splitlines() if line.startswith("| resnet ")]
         assert len(rows) == 2
         columns = table.splitlines()[0].count("|")
         assert all(row.count("|") == columns + 1 for row in rows)
     assert "0.50 (0.50-0.50)" in tables[0] and "0.80" in tables[0]
+    assert tables[3].startswith("| Leapstone with its cache, ms | ONNX Runtime, ms |")
+
+
+def test_without_a_cache_there_is_no_table_of_it() -> None:
+    without = network()
+    without.engines["leapstone"].cached_ready = []
+    assert "cache" not in report.as_markdown([without], PLAN, about())
 
 
 def test_a_page_gets_the_report_in_its_place() -> None:
@@ -117,6 +128,7 @@ def test_a_network_is_compared_from_end_to_end(tmp_path: Path) -> None:
         measured = one["engines"][engine]
         assert {threads: len(rounds) for threads, rounds in measured["latency"].items()} == {"1": 2, "2": 2}
         assert measured["ready"][0] > 0 and measured["memory"][0] > 0
+        assert len(measured["cached_ready"]) == (1 if engine == "leapstone" else 0)
     assert one["engines"]["onnxruntime"]["error"] == 0 and one["engines"]["leapstone"]["error"] < 1e-4
     assert (tmp_path / "report.md").read_text() == done.stdout.removesuffix("\n")
 
