@@ -164,31 +164,49 @@ void leap_winograd_output(leap_isa isa, int m, const leap_winograd *w, const flo
   }
 }
 
+// Filters that are transformed side by side.
+enum { FILTER_LANES = 8 };
+typedef double filter_lanes[FILTER_LANES];
+
 // Rows [1, p, p^2] / product of the distances to the other points; the last point is infinity.
-static void filter_line(int m, const double g[3], double *line) {
+static void filter_line(int m, const filter_lanes g0, const filter_lanes g1, const filter_lanes g2,
+                        filter_lanes *restrict line) {
+  const double a = sqrt(0.5), b = sqrt(2.0);
+  for (int i = 0; i < FILTER_LANES; i++) {
+    line[0][i] = g0[i];
+    line[m + 1][i] = g2[i];
+  }
   if (m == 2) {
-    line[0] = g[0];
-    line[1] = (g[0] + g[1] + g[2]) / 2;
-    line[2] = (g[0] - g[1] + g[2]) / 2;
-    line[3] = g[2];
+    for (int i = 0; i < FILTER_LANES; i++) {
+      line[1][i] = (g0[i] + g1[i] + g2[i]) / 2;
+      line[2][i] = (g0[i] - g1[i] + g2[i]) / 2;
+    }
     return;
   }
-  const double a = sqrt(0.5), b = sqrt(2.0);
-  line[0] = g[0];
-  line[1] = (g[0] + a * g[1] + g[2] / 2) / -1.5;
-  line[2] = (g[0] - a * g[1] + g[2] / 2) / -1.5;
-  line[3] = (g[0] + b * g[1] + g[2] * 2) / 6;
-  line[4] = (g[0] - b * g[1] + g[2] * 2) / 6;
-  line[5] = g[2];
+  for (int i = 0; i < FILTER_LANES; i++) {
+    line[1][i] = (g0[i] + a * g1[i] + g2[i] / 2) / -1.5;
+    line[2][i] = (g0[i] - a * g1[i] + g2[i] / 2) / -1.5;
+    line[3][i] = (g0[i] + b * g1[i] + g2[i] * 2) / 6;
+    line[4][i] = (g0[i] - b * g1[i] + g2[i] * 2) / 6;
+  }
 }
 
-void leap_winograd_filter(int m, const float *filter, double *transformed) {
+void leap_winograd_filters(int m, const float *filters, ptrdiff_t stride, ptrdiff_t count,
+                           float *target, ptrdiff_t position_stride) {
   const int n = m + 2;
-  double half[6][3], line[6], column[3];
-  for (int c = 0; c < 3; c++) {
-    for (int r = 0; r < 3; r++) column[r] = filter[r * 3 + c];
-    filter_line(m, column, line);
-    for (int r = 0; r < n; r++) half[r][c] = line[r];
+  for (ptrdiff_t first = 0; first < count; first += FILTER_LANES) {
+    const ptrdiff_t lanes = count - first < FILTER_LANES ? count - first : FILTER_LANES;
+    filter_lanes g[9] = {{0}}, half[3][6], line[6];
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+      for (int k = 0; k < 9; k++) g[k][i] = filters[(first + i) * stride + k];
+    }
+    for (int c = 0; c < 3; c++) filter_line(m, g[c], g[3 + c], g[6 + c], half[c]);
+    for (int r = 0; r < n; r++) {
+      filter_line(m, half[0][r], half[1][r], half[2][r], line);
+      for (int s = 0; s < n; s++) {
+        float *place = target + (r * n + s) * position_stride + first;
+        for (ptrdiff_t i = 0; i < lanes; i++) place[i] = (float)line[s][i];
+      }
+    }
   }
-  for (int r = 0; r < n; r++) filter_line(m, half[r], transformed + r * n);
 }

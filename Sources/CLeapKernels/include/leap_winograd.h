@@ -26,5 +26,7 @@ void leap_winograd_output(leap_isa isa, int m, const leap_winograd *w, const flo
                           ptrdiff_t position_stride, const float *bias, const float *residual,
                           float low, float high, ptrdiff_t first, ptrdiff_t count, float *output);
 
-/// Transforms a filter, 3 x 3 numbers, into (m + 2)^2 numbers, in double precision.
-void leap_winograd_filter(int m, const float *filter, double *transformed);
+/// Transforms `count` filters, 3 x 3 numbers each, `stride` numbers apart, into (m + 2)^2 numbers each, in double precision,
+/// rounded once: number `position` of filter `i` goes to `target[position * position_stride + i]`.
+void leap_winograd_filters(int m, const float *filters, ptrdiff_t stride, ptrdiff_t count,
+                           float *target, ptrdiff_t position_stride);

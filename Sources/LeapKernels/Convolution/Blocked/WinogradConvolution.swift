@@ -126,26 +126,28 @@ struct WinogradFilter: Sendable {
     _ rows: Range<Int>, _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
     let channels = blocks.channels(inputChannels)
-    let end = rows.upperBound == outputChannels ? chunks.groups * chunks.width : rows.upperBound
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: positions) { transformed in
-      transformed.initialize(repeating: 0)
-      for output in rows.lowerBound..<end {
-        let chunk = output / (chunks.vectors * chunks.width)
-        let lanes = chunks.groups(of: chunk).count * chunks.width
-        let lane = output - chunk * chunks.vectors * chunks.width
-        for slot in 0..<inputSlots {
-          if let channel = channels[slot], output < outputChannels {
-            leap_winograd_filter(
-              Int32(tile),
-              source + ((output - rows.lowerBound) * inputChannels + channel) * 9,
-              transformed.baseAddress)
-          } else {
-            transformed.update(repeating: 0)
-          }
-          for position in 0..<positions {
-            target[offset(position: position, chunk: chunk) + slot * lanes + lane] =
-              Float(transformed[position])
-          }
+    let chunkLanes = chunks.vectors * chunks.width
+    for chunk in rows.lowerBound / chunkLanes..<chunks.count {
+      let first = chunk * chunkLanes
+      let lanes = chunks.groups(of: chunk).count * chunks.width
+      let outputs = rows.clamped(to: first..<first + lanes)
+      if outputs.isEmpty { break }
+      let end = outputs.upperBound == outputChannels ? first + lanes : outputs.upperBound
+      let stride = inputSlots * lanes
+      for slot in 0..<inputSlots {
+        let start =
+          target + offset(position: 0, chunk: chunk) + slot * lanes + outputs.lowerBound - first
+        var written = 0
+        if let channel = channels[slot] {
+          let filter = (outputs.lowerBound - rows.lowerBound) * inputChannels + channel
+          leap_winograd_filters(
+            Int32(tile), source + filter * 9, inputChannels * 9, outputs.count, start, stride)
+          written = outputs.count
+        }
+        let left = end - outputs.lowerBound - written
+        if left == 0 { continue }
+        for position in 0..<positions {
+          (start + position * stride + written).update(repeating: 0, count: left)
         }
       }
     }
