@@ -21,8 +21,8 @@ package enum ByteSource {
 
 /// A cursor over a `ByteSource`.
 struct WireReader {
-  /// Bytes that are read from a file at a time.
-  private static let windowSize = 256 << 10
+  /// Bytes that are read from a file at a time. Behind a payload that is skipped there is often little before the next.
+  private static let windowSize = 32 << 10
 
   let source: ByteSource
   /// The name of the source, for messages.
