@@ -7,6 +7,8 @@ package struct DeadCode: Pass {
   package static let name = "dead-code"
   package static let summary = "remove nodes and constants that no output depends on"
 
+  package static let needsInference = false
+
   package init() {}
 
   package func run(_ context: inout PassContext) throws {

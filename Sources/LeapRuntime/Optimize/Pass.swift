@@ -14,17 +14,29 @@ package protocol Pass: Sendable {
   static var name: String { get }
   /// One sentence for the tools' help.
   static var summary: String { get }
+  /// Whether the pass asks for operators, types or known elements.
+  static var needsInference: Bool { get }
   init()
   /// Rewrites the graph. Throws `OperatorError` or `ModelError`.
   func run(_ context: inout PassContext) throws
 }
 
+extension Pass {
+  package static var needsInference: Bool { true }
+}
+
 /// What a pass works on.
 package struct PassContext {
-  package var graph: Graph { didSet { isChanged = true } }
-  /// Whether the graph was touched since it was inferred. Passes that find nothing to do leave it alone, which spares them
-  /// and those after them an inference.
-  package private(set) var isChanged = true
+  package var graph: Graph {
+    didSet {
+      isChanged = true
+      isInferred = false
+    }
+  }
+  /// Whether the graph was touched since it was checked. Passes that find nothing to do leave it alone.
+  private var isChanged = false
+  /// Whether it was touched since it was inferred.
+  private var isInferred = false
   package let table: OperatorTable
   /// What is left of the bytes that constant folding may make.
   package var foldingBudget: Int
@@ -43,10 +55,19 @@ package struct PassContext {
 
   /// Infers the graph as it stands, where there was a change that `operators` and `known` should reflect.
   package mutating func infer() throws {
-    guard isChanged else { return }
+    if isInferred { return }
+    let wasChanged = isChanged
     let result = try ShapeInference.run(&graph, table: table)
     operators = result.operators
     known = result.known
+    (isChanged, isInferred) = (wasChanged, true)
+  }
+
+  /// Checks the invariants of the graph, where there was a change.
+  ///
+  /// - Throws: as `Graph.checkInvariants()`.
+  package mutating func check() throws {
+    if isChanged { try graph.checkInvariants() }
     isChanged = false
   }
 }
@@ -75,23 +96,26 @@ package enum Optimizer {
   ) throws -> Graph {
     try checkNames(disabled, among: passes)
     var context = PassContext(graph: graph, table: table, foldingBudget: foldingBudget)
+    // Before dead code goes: what is not known there is an error too.
     try context.infer()
     for pass in passes where !disabled.contains(pass.name) {
+      if pass.needsInference { try context.infer() }
       let before = context.graph.nodes.count
       do {
         try pass.init().run(&context)
-        if context.isChanged { try context.graph.checkInvariants() }
-        try context.infer()
+        try context.check()
       } catch let error as OperatorError {
         throw ModelError.pass(pass.name, node: nil, reason: error.reason)
       } catch ModelError.invalid(let location, let reason) {
         throw ModelError.pass(pass.name, node: nil, reason: "\(location): \(reason)")
       }
-      observe?(
-        PassReport(
-          name: pass.name, nodesBefore: before, nodesAfter: context.graph.nodes.count),
-        context.graph)
+      guard let observe else { continue }
+      try context.infer()
+      let after = context.graph.nodes.count
+      observe(
+        PassReport(name: pass.name, nodesBefore: before, nodesAfter: after), context.graph)
     }
+    try context.infer()
     return context.graph
   }
 
