@@ -264,7 +264,10 @@ private func isSame(_ a: Tensor, _ b: Tensor) -> Bool {
     var status = stat()
     #expect(lstat(path, &status) == 0 && status.st_mode & (S_IFMT | 0o777) == S_IFREG | 0o600)
     #expect(try Self.read(path) == whole)
-    #expect(try network.session(options()).memory.mappedWeights > 0)
+    let last = try network.session(options())
+    #expect(
+      last.memory.mappedWeights > 0,
+      "\(last.warnings), \(last.memory.packedWeights), \(directory.names), \(path)")
   }
 
   /// Files whose digests are right, of which nothing else is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import threading
 import time
@@ -287,6 +288,28 @@ def test_free_dimensions(add_model: bytes, add_feed: Any) -> None:
     assert session.run(None, add_feed)[0].shape == (3, 2)
     with pytest.raises(leapstone.InvalidArgument):
         session.run(None, {name: array[:2] for name, array in add_feed.items()})
+
+
+def test_a_cache_is_kept_and_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model, feed, _ = trained("resnet-digits")
+    plain = InferenceSession(os.fspath(model)).run(None, feed)
+    options = SessionOptions()
+    options.add_session_config_entry("leapstone.cache", os.fspath(tmp_path / "cache"))
+    for _ in range(2):
+        outputs = InferenceSession(os.fspath(model), options).run(None, feed)
+        assert all((one == other).all() for one, other in zip(outputs, plain, strict=True))
+        [kept] = (tmp_path / "cache").iterdir()
+        assert kept.stat().st_mode & 0o777 == 0o600
+    assert not caplog.records
+
+
+def test_a_cache_that_cannot_be_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    model, feed, _ = trained("resnet-digits")
+    options = SessionOptions()
+    options.add_session_config_entry("leapstone.cache", os.fspath(tmp_path / "file"))
+    InferenceSession(os.fspath(model), options).run(None, feed)
+    assert "the cache keeps nothing" in caplog.text
 
 
 def test_options_of_the_library(add_model: bytes, add_feed: Any) -> None:
