@@ -4,13 +4,14 @@ import LeapTensors
 import Testing
 
 @Suite struct DigestTests {
-  @Test(arguments: [
-    ("", 0, 0xEF46_DB37_51D8_E999), ("a", 0, 0xD24E_C4F1_A98C_6E5B),
-    ("abc", 0, 0x44BC_2CF5_AD77_0999),
-    ("Nobody inspects the spammish repetition", 0, 0xFBCE_A83C_8A37_8BF1),
-  ] as [(String, UInt64, UInt64)])
-  func knownValues(text: String, seed: UInt64, expected: UInt64) {
-    #expect(Array(text.utf8).withUnsafeBytes { Digest.xxh64($0, seed: seed) } == expected)
+  private static let published: [(text: String, digest: UInt64)] = [
+    ("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999),
+    ("Nobody inspects the spammish repetition", 0xFBCE_A83C_8A37_8BF1),
+  ]
+
+  @Test(arguments: published)
+  func knownValues(text: String, digest: UInt64) {
+    #expect(Array(text.utf8).withUnsafeBytes { Digest.xxh64($0) } == digest)
   }
 
   /// Of every length around those at which the algorithm changes its step, and of any alignment.
@@ -25,8 +26,10 @@ import Testing
         bytes[bit / 8] ^= 1 << (bit % 8)
       }
       let shifted = [0] + bytes
-      #expect(
-        shifted.withUnsafeBytes { Digest.xxh64(UnsafeRawBufferPointer(rebasing: $0[1...])) } == whole)
+      let again = shifted.withUnsafeBytes {
+        Digest.xxh64(UnsafeRawBufferPointer(rebasing: $0[1...]))
+      }
+      #expect(again == whole)
       #expect(bytes.withUnsafeBytes { Digest.wide($0) }[0] == whole)
     }
   }

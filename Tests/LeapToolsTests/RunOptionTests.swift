@@ -57,6 +57,30 @@ import Testing
     }
   }
 
+  // MARK: --cache
+
+  @Test func aCacheIsKeptAndChangesNoResult() throws {
+    try withTemporaryDirectory { directory in
+      var saved: [[UInt8]] = []
+      for flags in [[], ["--cache", directory], ["--cache", directory]] {
+        try withTemporaryDirectory { results in
+          let result = onnxRun(
+            ["@resnet-digits.onnx", "--random", "1", "--save", "\(results)/y.npz"] + flags)
+          #expect(result.code == 0 && !result.error.contains("cache"), "\(result.error)")
+          saved.append(try contents("\(results)/y.npz"))
+        }
+      }
+      #expect(saved[1] == saved[0] && saved[2] == saved[0])
+      #expect(try FileNames.of(directory).count == 1)
+    }
+  }
+
+  @Test func aCacheThatCannotBeIsAWarning() throws {
+    let result = onnxRun(["@resnet-digits.onnx", "--random", "1", "--cache", "/dev/null"])
+    #expect(result.code == 0)
+    #expect(result.error.contains("warning: the cache keeps nothing: /dev/null: "))
+  }
+
   // MARK: --external-root
 
   /// A model of `y = x + first + second`, three vectors of 2, whose constants lie in files beside it.

@@ -160,7 +160,8 @@ import Testing
   @Test func everyOptionOfTheHeaderIsTaken() throws {
     let session = try Digits.session([
       ("threads", "2"), ("disable-pass", "all"), ("weights", "mapped"), ("memory-budget", "1GiB"),
-      ("concurrency", "3"), ("cache", ""), ("queue", "0"), ("forbid", "winograd"), ("external-root", "/"),
+      ("concurrency", "3"), ("cache", ""), ("queue", "0"), ("forbid", "winograd"),
+      ("external-root", "/"),
       ("dim", "batch=1"), ("flush-denormals", "true"), ("memory-policy", "lean"),
       ("isa", "portable"),
     ])

@@ -19,7 +19,7 @@ private final class CacheDirectory: Sendable {
   let path: String
   private static let made = Mutex<[CacheDirectory]>([])
   private static let removal: Void = {
-    atexit { CacheDirectory.made.withLock { $0.forEach { $0.remove() } } }
+    atexit { CacheDirectory.made.withLock { made in for directory in made { directory.remove() } } }
     return ()
   }()
 
@@ -359,7 +359,8 @@ private func isSame(_ a: Tensor, _ b: Tensor) -> Bool {
     }
     #expect(try network.session(other).memory.mappedWeights == 0)
     #expect(directory.names.count == 2)
-    let second = try #require(directory.names.map { "\(directory.path)/\($0)" }.first { $0 != first })
+    let names = directory.names.map { "\(directory.path)/\($0)" }
+    let second = try #require(names.first { $0 != first })
     let kept = try Self.read(second)
     // The first one's bytes in the second one's place.
     try Self.write(try Self.read(first), to: second)

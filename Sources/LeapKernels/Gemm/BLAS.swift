@@ -34,8 +34,9 @@ package struct BLASProduct: Sendable {
     }
   }
 
-  /// OpenBLAS's version and the kernels that it chose for this machine, which decide the last bits of its results.
-  package static var library: String { String(cString: openblas_get_config()) }
+  /// OpenBLAS's version and the kernels that it chose for this machine, which decide the last bits of its results. Asked for
+  /// once: it puts the text together in one place for all threads.
+  package static let library = String(cString: openblas_get_config())
 
   /// The memory that OpenBLAS maps for each thread that calls it, in bytes; pages that no product touches take none.
   package static let mapping = 128 << 20
