@@ -110,7 +110,7 @@ package struct BinaryOperator: Operator {
     guard left == right || function == .pow else {
       throw OperatorError("the operands are \(left) and \(right); expected one type")
     }
-    try function.require(left, right)
+    if hostOperator(for: [left, right]) == nil { try function.require(left, right) }
     let type = function.isPredicate ? DataType.bool : left
     guard let a = context.shape(0), let b = context.shape(1) else {
       context.setOutput(0, type, nil)

@@ -137,7 +137,9 @@ func plainCandidate(
     name: name, inputs: inputs, outputs: [.innerContiguous(from: 1)],
     inPlace: residuals.map { InPlacePair(input: $0, output: 0) }, epilogue: .all,
     cost: Cost(
-      operations: geometry.operations, bytes: request.variableBytes, operationsPerNanosecond: speed),
+      operations: geometry.operations, bytes: request.variableBytes,
+      weightBytes: Double(geometry.batch) * Double(request.inputs[1]?.byteCount ?? 0),
+      operationsPerNanosecond: speed),
     bind: bind)
 }
 

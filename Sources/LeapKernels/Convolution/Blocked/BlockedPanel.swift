@@ -99,7 +99,8 @@ struct BlockedPanel: Sendable {
     } else {
       let affordable = BlockedPanel.bandLimit / max(1, row) - geometry.reach.height
       let rows = max(1, min(geometry.output.height, affordable / sampled.stride.height + 1))
-      let bands = (geometry.output.height + rows - 1) / rows
+      // Eight, or a multiple of four: few workers have as many each.
+      let bands = max(8, ((geometry.output.height + rows - 1) / rows + 3) / 4 * 4)
       mode = .band(rows: (geometry.output.height + bands - 1) / bands)
     }
   }
