@@ -101,11 +101,14 @@ func convolutionType(_ context: inout InferenceContext, hasBias: Bool) throws ->
   return type
 }
 
-/// Checks that image and weights have the same rank, of at least 3. Throws `OperatorError`.
+/// Checks that image and weights have the same rank, of at least 3, and of 5 at most. Throws `OperatorError`.
 func checkRanks(_ x: [Dimension], _ w: [Dimension]) throws {
   guard x.count >= 3, x.count == w.count else {
     throw OperatorError(
       "input 0 has rank \(x.count) and the weights rank \(w.count); expected the same, 3 or more")
+  }
+  guard x.count <= 5 else {
+    throw OperatorError.unsupported("\(x.count - 2) spatial dimensions; 1 to 3 are supported")
   }
 }
 

@@ -26,6 +26,13 @@ def peak_bytes() -> int:
     return 0
 
 
+def arrays_of(value: Any) -> Any:
+    """An output as arrays: a sequence is a list of them, an optional without a value None."""
+    if isinstance(value, list):
+        return [arrays_of(item) for item in value]
+    return None if value is None else np.asarray(value)
+
+
 class OpenVINOSession:
     """OpenVINO behind what is used here of onnxruntime's session, computing in float32."""
 
@@ -101,7 +108,7 @@ class Worker:
         self.outputs = self.session.run(None, self.feed)
         run = time.perf_counter() - started
         with open(outputs, "wb") as file:
-            pickle.dump([np.asarray(value) for value in self.outputs], file)
+            pickle.dump([arrays_of(value) for value in self.outputs], file)
         return {"ready": self.loaded + run, "run": run}
 
     def time(self, seconds: float, warm_up: int = 1, least: int = 1) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Profile:
         self._prefix = prefix
         self._events: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self.started = time.monotonic_ns()
 
     @contextlib.contextmanager
@@ -69,6 +70,12 @@ class Profile:
             "tid": threading.get_native_id(), "ts": (start - self.started) / 1000,
             "dur": (end - start) / 1000, "args": arguments,
         }
+
+    def write_at_end(self) -> None:
+        """Writes the trace of a session that is gone, or whose process ends; not once more in a child of it."""
+        if os.getpid() == self._process:
+            with contextlib.suppress(OSError):
+                self.write()
 
     def write(self) -> str:
         """Writes the trace; returns its path, which begins with the prefix."""

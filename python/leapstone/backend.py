@@ -64,12 +64,13 @@ class LeapstoneBackend(Backend):
 
     @classmethod
     def is_compatible(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> bool:
-        """Whether a model loads: all its operators, in their versions, are there."""
+        """Whether a model can run: it loads, which takes all its operators in their versions and types, and has no input
+        that cannot be passed (maps, sparse tensors)."""
         try:
-            cls.prepare(model, device, **kwargs)
+            inputs = cls.prepare(model, device, **kwargs).session.get_inputs()
         except LeapstoneError:
             return False
-        return True
+        return not any(kind in entry.type for entry in inputs for kind in ("map(", "sparse_tensor("))
 
     @classmethod
     def prepare(

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pickle
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -29,6 +31,10 @@ _BLOCK_SECONDS = 0.25
 
 class CompareError(Exception):
     """The comparison cannot be made; the message says why."""
+
+
+class UsageError(CompareError):
+    """An option that does not fit the model, or means nothing."""
 
 
 class Engine:
@@ -54,7 +60,7 @@ class Engine:
         self.times: list[float] = []
         self.first_run = 0.0
         self.ready = 0.0
-        self.outputs: list[npt.NDArray[Any]] = []
+        self.outputs: list[Any] = []
 
     def ask(self, command: str, *arguments: Any) -> dict[str, Any]:
         """The worker's answer to a command."""
@@ -95,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
             return _compare(options, Path(folder), engines)
     except CompareError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 64 if isinstance(error, UsageError) else 2
     except KeyboardInterrupt:
         return 130
     finally:
@@ -129,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="the inputs, by name (default: random ones)")
     parser.add_argument("--random", type=int, default=0, metavar="SEED",
                         help="floats in [0,1), integers 0 or 1 (default seed: 0)")
-    parser.add_argument("--rtol", type=float, default=1e-3, metavar="V",
+    parser.add_argument("--rtol", type=_tolerance, default=1e-3, metavar="V",
                         help="largest error of an output, relative to its largest value (default: 1e-3)")
     parser.add_argument("--seconds", type=float, default=5.0, metavar="S",
                         help="time to measure each engine for (default: 5)")
@@ -138,9 +144,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _threads(text: str) -> int:
-    number = 0 if text == "auto" else int(text)
-    if number < 0 or text == "0":
-        raise ValueError(text)
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads, nor auto")
+    return int(text)
+
+
+def _tolerance(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
     return number
 
 
@@ -191,9 +208,15 @@ def _deviations(ours: Engine, theirs: Engine) -> list[Deviation]:
     ]
 
 
-def deviation(name: str, mine: npt.NDArray[Any], other: npt.NDArray[Any]) -> Deviation:
-    """The error of an output; infinite where shape, type, text or the place of a NaN differs."""
+def deviation(name: str, mine: Any, other: Any) -> Deviation:
+    """The error of an output, of a sequence's worst item; infinite where shape, type, text or the place of a NaN
+    differs."""
     infinite = Deviation(name, float("inf"), float("inf"))
+    if isinstance(mine, list) and isinstance(other, list) and len(mine) == len(other):
+        items = [deviation(name, *pair) for pair in zip(mine, other)]
+        return max(items, key=lambda item: item.relative, default=Deviation(name, 0, 0))
+    if not isinstance(mine, np.ndarray) or not isinstance(other, np.ndarray):
+        return Deviation(name, 0, 0) if mine is None and other is None else infinite
     if mine.shape != other.shape or mine.dtype.kind != other.dtype.kind:
         return infinite
     if mine.dtype.kind in "OSU":
@@ -257,12 +280,12 @@ def _shapes(
 ) -> dict[str, list[int]]:
     given = dict(_pair(text, inputs) for text in shape_texts)
     if unknown := set(given) - {name for name, _, _ in inputs}:
-        raise CompareError(f"--shape: the model has no input {sorted(unknown)}")
+        raise UsageError(f"--shape: the model has no input {sorted(unknown)}")
     extents = {}
     for text in extent_texts:
         name, _, number = text.rpartition("=")
         if not name or not number.isdigit():
-            raise CompareError(f"--dim {text}: NAME=N is expected")
+            raise UsageError(f"--dim {text}: NAME=N is expected")
         extents[name] = int(number)
     shapes, needed = {}, []
     for name, _, shape in inputs:
@@ -275,8 +298,8 @@ def _shapes(
             known[0] = 1
         for extent in known:
             if not isinstance(extent, int):
-                needed.append(f"--dim {extent}=N" if extent else
-                              f"--shape {name}={'x'.join(str(one or 'N') for one in known)}")
+                needed.append("--dim " + shlex.quote(f"{extent}=N") if extent else
+                              "--shape " + shlex.quote(f"{name}={'x'.join(str(one or 'N') for one in known)}"))
         shapes[name] = known
     if needed:
         raise CompareError("free dimensions; add " + " ".join(dict.fromkeys(needed)))
@@ -286,9 +309,9 @@ def _shapes(
 def _pair(text: str, inputs: list[tuple[str, str, list[Any]]]) -> tuple[str, list[int]]:
     name, _, shape = text.rpartition("=")
     if not re.fullmatch(r"\d+(x\d+)*|scalar", shape):
-        raise CompareError(f"--shape {text}: [NAME=]1x3x224x224 is expected")
+        raise UsageError(f"--shape {text}: [NAME=]1x3x224x224 is expected")
     if not name and len(inputs) != 1:
-        raise CompareError(f"--shape {text}: name one of {[entry[0] for entry in inputs]}")
+        raise UsageError(f"--shape {text}: name one of {[entry[0] for entry in inputs]}")
     return name or inputs[0][0], [] if shape == "scalar" else [int(n) for n in shape.split("x")]
 
 

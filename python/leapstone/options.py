@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import threading
 from ctypes import byref, c_void_p
 from typing import Any
@@ -212,6 +213,9 @@ class SessionOptions:
         settings = [("queue", _QUEUE)]
         if self.intra_op_num_threads > 0:
             settings.append(("threads", str(self.intra_op_num_threads)))
+            # Who has runs of few workers has several of them at once: as many as there are cores for.
+            at_once = len(os.sched_getaffinity(0)) // self.intra_op_num_threads
+            settings.append(("concurrency", str(max(2, at_once))))
         if self.graph_optimization_level == GraphOptimizationLevel.ORT_DISABLE_ALL:
             settings.append(("disable-pass", "all"))
         settings += [("dim", f"{name}={value}") for name, value in self._dimensions.items()]

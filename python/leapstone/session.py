@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import byref, c_uint64
 from typing import Any
@@ -63,6 +64,7 @@ class InferenceSession:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._profile: Profile | None = None
+        self._writes_at_end: weakref.finalize[..., InferenceSession] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (self._model, self._options)
@@ -75,7 +77,9 @@ class InferenceSession:
                 if engine is None:
                     engine = Engine(self._model, self._options)
                     if self._options.enable_profiling:
-                        self._profile = Profile(engine.library, self._options.profile_file_prefix)
+                        profile = Profile(engine.library, self._options.profile_file_prefix)
+                        self._profile = profile
+                        self._writes_at_end = weakref.finalize(self, profile.write_at_end)
                     self._engine = engine
         return engine
 
@@ -222,6 +226,8 @@ class InferenceSession:
         self._loaded()
         if self._profile is None:
             return ""
+        if self._writes_at_end is not None:
+            self._writes_at_end.detach()
         path = self._profile.write()
         self._profile = None
         return path

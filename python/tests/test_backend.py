@@ -56,6 +56,19 @@ def test_compatibility() -> None:
     assert backend.is_compatible(onnx.load_from_string(node_model("Neg", TensorProto.FLOAT, [2])))
     assert not backend.is_compatible(
         onnx.load_from_string(node_model("Nonesuch", TensorProto.FLOAT, [2])))
+    # A rank, a type, and values that cannot be passed.
+    shapes = [1, 1, 3, 3, 3, 3], [1, 1, 2, 2, 2, 2]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+              for name, shape in zip("xw", shapes)]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "g", inputs, [output])
+    assert not backend.is_compatible(helper.make_model(graph))
+    assert not backend.is_compatible(
+        onnx.load_from_string(node_model("Neg", TensorProto.BOOL, ["N"])))
+    kind = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    values = [helper.make_value_info(name, kind) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", values[:1], values[1:])
+    assert not backend.is_compatible(helper.make_model(graph))
 
 
 def test_it_serves_the_official_runner() -> None:

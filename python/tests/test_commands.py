@@ -14,6 +14,7 @@ import pytest
 from conftest import environment, model_of, node_model, tensor, trained
 from onnx import TensorProto, helper
 
+import leapstone
 from leapstone.compare import deviation
 
 MODEL = os.fspath(trained("resnet-digits")[0])
@@ -64,7 +65,42 @@ def test_compare_asks_for_free_dimensions(tmp_path: Path) -> None:
     assert compare(os.fspath(path), "--shape", "2x3x4").returncode == 0
     done = compare(os.fspath(path), "--shape", "x0=2x3x4", "--format", "json")
     assert json.loads(done.stdout)["inputs"] == {"x0": "float32 [2, 3, 4]"}
-    assert compare(os.fspath(path), "--shape", "nothing=1").returncode == 2
+    assert compare(os.fspath(path), "--shape", "nothing=1").returncode == 64
+    path.write_bytes(node_model("Neg", TensorProto.FLOAT, ["N", "H w"]))
+    assert "--dim 'H w=N'" in compare(os.fspath(path)).stderr
+
+
+@pytest.mark.parametrize("option, value, words", [
+    ("--threads", "0", "no number of threads"), ("--threads", "few", "no number of threads"),
+    ("--rtol", "nan", "no number of 0 or more"), ("--rtol", "-1", "no number of 0 or more"),
+    ("--shape", "wide", "1x3x224x224 is expected"), ("--dim", "N", "NAME=N is expected")])
+def test_wrong_usage_ends_with_64(option: str, value: str, words: str) -> None:
+    done = compare(MODEL, f"{option}={value}")
+    assert done.returncode == 64 and words in done.stderr, done.stderr
+
+
+def test_sequences_are_compared_item_by_item() -> None:
+    a, b = np.zeros(2), np.ones((1, 2))
+    assert deviation("y", [a, b], [a, b]).relative == 0
+    assert deviation("y", [a, b], [a, b * 2]).relative == 0.5
+    assert deviation("y", None, None).relative == 0
+    for other in ([a], [b, a], a, None):
+        assert deviation("y", [a, b], other).relative == float("inf")
+
+
+def test_compare_takes_sequences_of_any_items(tmp_path: Path) -> None:
+    path = tmp_path / "pieces.onnx"
+    node = helper.make_node("SplitToSequence", ["x", "sizes"], ["y"])
+    sequence = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [2], [1, 2])
+    path.write_bytes(model_of(
+        [node], [tensor("x", TensorProto.FLOAT, [3])], [sequence], initializers=[sizes]))
+    done = compare(os.fspath(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_package_says_its_version() -> None:
+    assert python("-m", "leapstone", "--version").stdout.split() == ["leapstone", leapstone.__version__]
 
 
 # OpenVINO's surface as far as it is used, over onnxruntime.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -486,3 +487,29 @@ def test_profile_names_the_nodes(tmp_path: Path) -> None:
         assert runs[0]["ts"] <= event["ts"] <= event["ts"] + event["dur"] <= (
             runs[0]["ts"] + runs[0]["dur"])
     assert InferenceSession(path).end_profiling() == ""
+
+
+def test_a_profile_is_written_with_the_end_of_its_session(tmp_path: Path) -> None:
+    path, inputs, _ = trained("resnet-digits")
+    options = SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "trace_")
+    session = InferenceSession(path, options)
+    session.run(None, inputs)
+    assert not list(tmp_path.iterdir())
+    del session
+    gc.collect()
+    [file] = tmp_path.iterdir()
+    assert any(event["cat"] == "Node" for event in json.loads(file.read_text()))
+
+
+def test_runs_of_one_worker_proceed_on_all_cores() -> None:
+    options = SessionOptions()
+    assert "concurrency" not in dict(options._settings())
+    options.intra_op_num_threads = 1
+    cores = len(os.sched_getaffinity(0))
+    assert dict(options._settings())["concurrency"] == str(max(2, cores))
+    options.add_session_config_entry("leapstone.concurrency", "5")
+    assert dict(options._settings())["concurrency"] == "5"
+    options.intra_op_num_threads = 64 * cores
+    assert ("concurrency", "2") in options._settings()
