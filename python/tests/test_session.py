@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import logging
 import os
 import pickle
@@ -281,6 +279,18 @@ def test_options_that_change_later_leave_a_session_alone(add_model: bytes) -> No
         assert one.get_inputs()[0].shape == ["N", 2]
 
 
+def test_runs_of_one_worker_proceed_on_all_cores() -> None:
+    options = SessionOptions()
+    assert "concurrency" not in dict(options._settings())
+    options.intra_op_num_threads = 1
+    cores = len(os.sched_getaffinity(0))
+    assert dict(options._settings())["concurrency"] == str(max(2, cores))
+    options.add_session_config_entry("leapstone.concurrency", "5")
+    assert dict(options._settings())["concurrency"] == "5"
+    options.intra_op_num_threads = 64 * cores
+    assert ("concurrency", "2") in options._settings()
+
+
 def test_free_dimensions(add_model: bytes, add_feed: Any) -> None:
     options = SessionOptions()
     options.add_free_dimension_override_by_name("N", 3)
@@ -465,51 +475,3 @@ def test_run_async(add_model: bytes, add_feed: Any) -> None:
     by_data = {data: (results, error) for results, data, error in answers}
     assert by_data["mine"][1] == "" and by_data["mine"][0][0].shape == (3, 2)
     assert by_data["empty"][0] == [] and "x0" in by_data["empty"][1]
-
-
-def test_profile_names_the_nodes(tmp_path: Path) -> None:
-    path, inputs, _ = trained("resnet-digits")
-    options = SessionOptions()
-    options.enable_profiling = True
-    options.profile_file_prefix = str(tmp_path / "trace_")
-    session = InferenceSession(path, options)
-    before = time.monotonic_ns()
-    assert session.get_profiling_start_time_ns() <= before
-    session.run(None, inputs)
-    file = session.end_profiling()
-    assert file.startswith(options.profile_file_prefix)
-    events = json.loads(Path(file).read_text())
-    runs = [event for event in events if event["cat"] == "Session"]
-    nodes = [event for event in events if event["cat"] == "Node"]
-    assert len(runs) == 1
-    assert any(event["args"]["op_name"] == "Conv" for event in nodes)
-    for event in nodes:
-        assert runs[0]["ts"] <= event["ts"] <= event["ts"] + event["dur"] <= (
-            runs[0]["ts"] + runs[0]["dur"])
-    assert InferenceSession(path).end_profiling() == ""
-
-
-def test_a_profile_is_written_with_the_end_of_its_session(tmp_path: Path) -> None:
-    path, inputs, _ = trained("resnet-digits")
-    options = SessionOptions()
-    options.enable_profiling = True
-    options.profile_file_prefix = str(tmp_path / "trace_")
-    session = InferenceSession(path, options)
-    session.run(None, inputs)
-    assert not list(tmp_path.iterdir())
-    del session
-    gc.collect()
-    [file] = tmp_path.iterdir()
-    assert any(event["cat"] == "Node" for event in json.loads(file.read_text()))
-
-
-def test_runs_of_one_worker_proceed_on_all_cores() -> None:
-    options = SessionOptions()
-    assert "concurrency" not in dict(options._settings())
-    options.intra_op_num_threads = 1
-    cores = len(os.sched_getaffinity(0))
-    assert dict(options._settings())["concurrency"] == str(max(2, cores))
-    options.add_session_config_entry("leapstone.concurrency", "5")
-    assert dict(options._settings())["concurrency"] == "5"
-    options.intra_op_num_threads = 64 * cores
-    assert ("concurrency", "2") in options._settings()
