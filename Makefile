@@ -12,6 +12,7 @@
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
 #   make models   the ten full-size networks alone, into .build/testdata/models
 #   make bench    the networks against ONNX Runtime and OpenVINO, into .build/bench; NETWORKS="resnet50 unet" ROUNDS=15
+#   make bench-python    what a run costs through Python, above the library's own
 #   make bench-kernels   every convolution algorithm and element-wise operator by itself, into .build/bench
 #   make docs     the documentation, into .build/docs
 #   make proto    Sources/CLeapProto from proto/onnx.proto
@@ -51,7 +52,7 @@ OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
 .PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon test data models \
-  bench bench-kernels docs example service-example c-example snippets packages proto format lint clean
+  bench bench-kernels bench-python docs example service-example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -202,6 +203,10 @@ bench-kernels: build $(DATA)/models/.networks
 	@mkdir -p $(BENCH)
 	.build/release/leap-kernel-bench convolutions $(FAMILIES:%=$(DATA)/models/%.onnx) -o $(BENCH)/convolutions.csv
 	.build/release/leap-kernel-bench elementwise -o $(BENCH)/elementwise.csv
+
+# The tests' Python has ONNX, which writes the model, and ONNX Runtime.
+bench-python: lib $(VENV)/.made
+	$(PYTHON) Benchmarks/run_cost.py
 
 docs: build
 	.ci/docs release .build/docs
