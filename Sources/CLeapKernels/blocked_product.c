@@ -51,14 +51,15 @@
       LEAP_UNROLL for (int p = 0; p < P; p++) x[p] += d->group_stride;                                \
     }                                                                                            \
     const VECTOR low = (VECTOR)(d->low), high = (VECTOR)(d->high);                               \
+    const ptrdiff_t out_group = d->out_group, residual_group = d->residual_group;                \
     LEAP_UNROLL for (int v = 0; v < V; v++) {                                                         \
       const VECTOR b = bias ? *(const VECTOR *)(bias + v * W) : (VECTOR)(0);                     \
       LEAP_UNROLL for (int p = 0; p < P; p++) {                                                       \
         VECTOR y = bias ? sum[p][v] + b : sum[p][v];                                             \
-        if (residual) y += *(const VECTOR *)(residual + v * d->residual_group + to[p]);          \
+        if (residual) y += *(const VECTOR *)(residual + v * residual_group + to[p]);          \
         y = y < low ? low : y;                                                                   \
         y = y > high ? high : y;                                                                 \
-        *(VECTOR *)(out + v * d->out_group + to[p]) = y;                                         \
+        *(VECTOR *)(out + v * out_group + to[p]) = y;                                         \
       }                                                                                          \
     }                                                                                            \
   }
@@ -78,24 +79,31 @@
                          const float *bias, const float *residual, float *out, ptrdiff_t first,    \
                          ptrdiff_t count) {                                                        \
     ptrdiff_t tiles = (count + 5) / 6;                                                             \
-    ptrdiff_t row = first / d->columns, column = first % d->columns;                               \
-    ptrdiff_t in[6], to[6];                                                                        \
     const ptrdiff_t taps = d->groups * d->tap_count;                                               \
     const ptrdiff_t tap_bytes = d->lanes * V * (ptrdiff_t)sizeof(VECTOR);                          \
     const ptrdiff_t lines = d->prefetch ? (tap_bytes / CACHE_LINE + tiles - 1) / tiles : 0;        \
     uintptr_t ahead = (uintptr_t)filter + (uintptr_t)(taps * tap_bytes);                           \
+    const ptrdiff_t columns = d->columns, in_pixel = d->in_pixel, out_pixel = d->out_pixel;        \
+    const ptrdiff_t in_turn = d->in_row - columns * in_pixel;                                      \
+    const ptrdiff_t out_turn = d->out_row - columns * out_pixel;                                   \
+    const ptrdiff_t row = first / columns;                                                         \
+    ptrdiff_t left = columns - first % columns;                                                    \
+    ptrdiff_t from = first * in_pixel + row * in_turn, at = first * out_pixel + row * out_turn;    \
+    ptrdiff_t in[6], to[6];                                                                        \
+    /* The first tiles are a pixel larger where the pixels do not come out even. */                \
+    ptrdiff_t larger = count % tiles;                                                              \
+    const ptrdiff_t least = count / tiles;                                                         \
     for (; tiles > 0; tiles--) {                                                                   \
-      const ptrdiff_t size = (count + tiles - 1) / tiles;                                          \
+      const ptrdiff_t size = least + (larger-- > 0);                                               \
       for (ptrdiff_t p = 0; p < size; p++) {                                                       \
-        in[p] = row * d->in_row + column * d->in_pixel;                                            \
-        to[p] = row * d->out_row + column * d->out_pixel;                                          \
-        if (++column == d->columns) column = 0, row++;                                             \
+        in[p] = from, to[p] = at;                                                                  \
+        from += in_pixel, at += out_pixel;                                                         \
+        if (--left == 0) from += in_turn, at += out_turn, left = columns;                          \
       }                                                                                            \
       switch (size) {                                                                              \
         CASE(NAME, 1, V) CASE(NAME, 2, V) CASE(NAME, 3, V) CASE(NAME, 4, V) CASE(NAME, 5, V)       \
         CASE(NAME, 6, V)                                                                           \
       }                                                                                            \
-      count -= size;                                                                               \
       ahead += (uintptr_t)(taps * lines * CACHE_LINE);                                             \
     }                                                                                              \
   }

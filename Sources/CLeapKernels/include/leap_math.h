@@ -1,7 +1,7 @@
 // leap_math.h: elementary functions of one float, for loops that a compiler turns into vector code.
 //
 // 1. Units in the last place from the exact result, subnormal results included: exp 0.8, tanh and erf 1.4,
-//    sigmoid and x sigmoid(x) 2.0, HardSwish 1.9.
+//    sigmoid and x sigmoid(x) 1.5, HardSwish 1.9.
 // 2. No branches, no calls, no tables: an element gets the same bits in a vector lane and in a scalar tail.
 // 3. NaN stays NaN; infinities give the limit.
 //
@@ -25,14 +25,11 @@ LEAP_INLINE int32_t leap_bits_from_float(float value) {
   return bits;
 }
 
-/// A power of e as (power + rest) * low * high. The last two are powers of two: two, so that neither over- nor underflows
-/// where the result does not. The rest is what the power lost when it was rounded.
-struct leap_power {
-  float power, rest, low, high;
-};
-
-/// e to the x for -160 <= x <= 89, or NaN.
-LEAP_INLINE struct leap_power leap_power(float x) {
+/// e to the x.
+LEAP_INLINE float leap_expf(float x) {
+  // Beyond these the result is infinite or zero whatever x is. Comparisons let NaN through.
+  x = x > 89.0f ? 89.0f : x;
+  x = x < -104.0f ? -104.0f : x;
   // x = n ln 2 + r with |r| <= ln(2) / 2. Adding 1.5 * 2^23 rounds to an integer that stands in the low bits.
   const float shifted = x * 1.44269504f + 12582912.0f;
   const float n = shifted - 12582912.0f;
@@ -46,54 +43,55 @@ LEAP_INLINE struct leap_power leap_power(float x) {
   q = q * r + 4.166618726e-2f;
   q = q * r + 1.666651289e-1f;
   q = q * r + 5.000000101e-1f;
-  // 1 + r as a float and the rest.
   const float sum = 1.0f + r;
   const float small = ((1.0f - sum) + r) + (lost + r * r * q);
-  const float power = sum + small;
+  // Two powers of two, so that neither over- nor underflows where the result does not.
   const int32_t exponent = leap_bits_from_float(shifted) - 0x4B400000;
   const int32_t half = exponent >> 1;
-  return (struct leap_power){
-      power, (sum - power) + small, leap_float_from_bits((int32_t)((uint32_t)(half + 127) << 23)),
-      leap_float_from_bits((int32_t)((uint32_t)(exponent - half + 127) << 23))};
+  const float low = leap_float_from_bits((int32_t)((uint32_t)(half + 127) << 23));
+  const float high = leap_float_from_bits((int32_t)((uint32_t)(exponent - half + 127) << 23));
+  return (sum + small) * low * high;
 }
 
-/// e to the x.
-LEAP_INLINE float leap_expf(float x) {
-  // Beyond these the result is infinite or zero whatever x is. Comparisons let NaN through.
-  x = x > 89.0f ? 89.0f : x;
-  x = x < -104.0f ? -104.0f : x;
-  const struct leap_power e = leap_power(x);
-  return e.power * e.low * e.high;
+/// numerator / (1 + e^-x) for -112 <= x <= 59, or NaN.
+LEAP_INLINE float leap_logistic(float x, float numerator) {
+  // -x = n ln 2 + r, as in leap_expf.
+  const float shifted = x * -1.44269504f + 12582912.0f;
+  const float n = shifted - 12582912.0f;
+  const float r = -(x + n * 0.693145752f) - n * 1.42860677e-6f;
+  // (e^r - 1 - r) / r^2
+  float q = 1.395171916e-3f;
+  q = q * r + 8.369598221e-3f;
+  q = q * r + 4.166618726e-2f;
+  q = q * r + 1.666651289e-1f;
+  q = q * r + 5.000000101e-1f;
+  // 1 + 2^n + 2^n (e^r - 1), all times 2^-40: no power overflows, and none is subnormal.
+  const float one = 0x1p-40f;
+  const float power = leap_float_from_bits((int32_t)((uint32_t)(leap_bits_from_float(shifted) - 0x4B400000 + 127 - 40) << 23));
+  const float whole = one + power;
+  const float part = power * (r * r * q + r);
+  const float sum = whole + part;
+  // What the two sums gained when they were rounded, relative to the sum, whose inverse the bits give within 13 %.
+  const float gained = ((sum - whole) - part) - (one - (whole - power));
+  const float inverse = leap_float_from_bits(0x7EF311C7 - leap_bits_from_float(sum));
+  const float quotient = numerator / sum;
+  return (quotient + quotient * (gained * inverse)) * one;
+}
+
+/// `x` within the range of leap_logistic. Beyond it 1 / (1 + e^-x) and its product with x are 0, or 1 and x.
+LEAP_INLINE float leap_logistic_argument(float x) {
+  x = x > 59.0f ? 59.0f : x;
+  return x < -112.0f ? -112.0f : x;
 }
 
 /// 1 / (1 + e^-x).
-LEAP_INLINE float leap_sigmoidf(float x) {
-  // Of the two equal forms the one whose exponential is at most 1: no overflow, and small results keep their digits.
-  const float e = leap_expf(-fabsf(x));
-  const float sum = 1.0f + e;
-  const float quotient = (x > 0.0f ? 1.0f : e) / sum;
-  // What rounding the sum lost, relative to the sum: 1 / sum is the larger of the two values for x and -x.
-  const float other = 1.0f - quotient;
-  const float lost = ((1.0f - sum) + e) * (quotient > other ? quotient : other);
-  return quotient - quotient * lost;
-}
+LEAP_INLINE float leap_sigmoidf(float x) { return leap_logistic(leap_logistic_argument(x), 1.0f); }
 
 /// x / (1 + e^-x).
 LEAP_INLINE float leap_siluf(float x) {
-  // As the sigmoid, but scaled down last, so that small results keep their digits. Below -112 they are 0.
-  const float v = x < -112.0f ? -112.0f : x;
-  const float size = fabsf(v);
-  const struct leap_power power = leap_power(-(size > 112.0f ? 112.0f : size));
-  const float part = power.power * power.low;
-  const float e = part * power.high;
-  const float sum = 1.0f + e;
-  const float quotient = v * (v < 0.0f ? part : 1.0f) / sum;
-  // What rounding the sum lost, relative to it, with 1 / (1 + e) within 2 %; what rounding the power lost, relative to it,
-  // with 1 / power within 2 %.
-  const float lost = ((1.0f - sum) + e) * (1.0f + e * (e * 0.33f - 0.83f));
-  const float found = v < 0.0f ? power.rest * (3.115f - power.power * (3.11f - 0.995f * power.power)) : 0.0f;
-  const float result = (quotient + quotient * (found - lost)) * (v < 0.0f ? power.high : 1.0f);
-  return x > 112.0f ? x : result;
+  const float v = leap_logistic_argument(x);
+  const float y = leap_logistic(v, v);
+  return x > 59.0f ? x : y;
 }
 
 /// The hyperbolic tangent.

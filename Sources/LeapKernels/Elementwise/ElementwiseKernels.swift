@@ -117,11 +117,9 @@ package enum ElementwiseKernels {
       let (offsets, rows) = repetition.place(of: block)
       a += offsets[1]
       b += offsets[2]
-      let row = repetition.operand == 1 ? a : b
-      for copy in 0..<min(copies, rows) {
-        _ = leap_copy_run(
-          width, row, 1, invocation.scratch + copy * columns * width, 1, columns)
-      }
+      repeatRow(
+        repetition.operand == 1 ? a : b, byteCount: columns * width, copies: min(copies, rows),
+        into: invocation.scratch)
       if repetition.operand == 1 {
         a = UnsafeRawPointer(invocation.scratch)
       } else {
@@ -139,6 +137,19 @@ package enum ElementwiseKernels {
       }
     }
     return (phase, copies * columns * width)
+  }
+
+  /// Writes a row so often one behind the other, each time twice as many.
+  private static func repeatRow(
+    _ row: UnsafeRawPointer, byteCount: Int, copies: Int, into target: UnsafeMutableRawPointer
+  ) {
+    target.copyMemory(from: row, byteCount: byteCount)
+    var written = 1
+    while written < copies {
+      let count = min(written, copies - written)
+      (target + written * byteCount).copyMemory(from: target, byteCount: count * byteCount)
+      written += count
+    }
   }
 
   private static func mixedPower(
