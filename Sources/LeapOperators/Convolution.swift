@@ -77,7 +77,11 @@ package struct Conv: EpilogueOperator {
         try DepthwiseConvolution.kernel(geometry, $0)
       }
     }
-    return LeapOperators.plainCandidate(.im2col, geometry, request, speed: 50) {
+    // Writing and reading an element of the matrix costs about as much as 16 operations.
+    return LeapOperators.plainCandidate(
+      .im2col, geometry, request, speed: 50,
+      overhead: 16 * Im2colConvolution.matrixElements(geometry)
+    ) {
       try PlainPrologue.kernel($0) { try Im2colConvolution.kernel(geometry, $0) }
     }
   }
@@ -128,8 +132,13 @@ func checkBias(_ shape: [Dimension]?, channels: Dimension) throws {
 }
 
 /// A candidate in the plain layout: images may lie apart, and a residual may be overwritten.
+///
+/// - Parameters:
+///   - speed: operations a nanosecond.
+///   - overhead: operations that are none of the convolution's own.
 func plainCandidate(
   _ name: Algorithm, _ geometry: ConvolutionGeometry, _ request: KernelRequest, speed: Double,
+  overhead: Double = 0,
   bind: @escaping @Sendable (KernelRequest) throws -> Kernel
 ) -> KernelCandidate {
   var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
@@ -140,7 +149,7 @@ func plainCandidate(
     name: name, inputs: inputs, outputs: [.innerContiguous(from: 1)],
     inPlace: residuals.map { InPlacePair(input: $0, output: 0) }, epilogue: .all,
     cost: Cost(
-      operations: geometry.operations, bytes: request.variableBytes,
+      operations: geometry.operations + overhead, bytes: request.variableBytes,
       weightBytes: Double(geometry.batch) * Double(request.inputs[1]?.byteCount ?? 0),
       operationsPerNanosecond: speed),
     bind: bind)

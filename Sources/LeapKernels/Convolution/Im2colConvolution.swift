@@ -42,6 +42,13 @@ package enum Im2colConvolution {
     }
   }
 
+  /// Elements that are copied into matrices: none where the image is its own matrix.
+  package static func matrixElements(_ geometry: ConvolutionGeometry) -> Double {
+    if geometry.isPointwise { return 0 }
+    return Double(geometry.batch * geometry.groups) * Double(geometry.depth)
+      * Double(geometry.outputPixels)
+  }
+
   /// Makes the kernel.
   ///
   /// - Parameters:

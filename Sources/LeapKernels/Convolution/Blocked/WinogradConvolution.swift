@@ -75,10 +75,12 @@ enum WinogradConvolution {
   }
 }
 
-/// Transformed filters: [chunk][position][group][lane][vector lanes].
+/// Transformed filters: [panel][position][chunk][group][lane][vector lanes].
 struct WinogradFilter: Sendable {
   let tile: Int
   let chunks: OutputChunks
+  /// Chunks of a panel, which share each reading of a position's pixels.
+  let panelChunks: Int
   let inputSlots: Int
   private let blocks: ChannelBlocks
   private let inputChannels: Int
@@ -94,7 +96,11 @@ struct WinogradFilter: Sendable {
       request.inputs[0]?.blocks
       ?? ChannelBlocks(width: kernel.width, channels: inputChannels)
     inputSlots = blocks.slots
+    panelChunks = inputSlots >= WinogradFilter.manyInputs ? 4 : 1
   }
+
+  /// With so many input channels the pixels of one position fill a good part of a second-level cache.
+  private static let manyInputs = 512
 
   var positions: Int { (tile + 2) * (tile + 2) }
   private var byteCount: Int { positions * inputSlots * chunks.groups * chunks.width * 4 }
@@ -102,16 +108,32 @@ struct WinogradFilter: Sendable {
   /// Whether a kernel fetches the next filters while it uses some.
   var prefetch: Int32 { byteCount >= prefetchedFilterBytes ? 1 : 0 }
 
+  var panelCount: Int { (chunks.count + panelChunks - 1) / panelChunks }
+
+  func chunks(of panel: Int) -> Range<Int> {
+    panel * panelChunks..<min(chunks.count, (panel + 1) * panelChunks)
+  }
+
+  /// Floats from one position of a chunk's panel to the next.
+  private func positionStride(chunk: Int) -> Int {
+    let panel = chunks(of: chunk / panelChunks)
+    let groups =
+      chunks.groups(of: panel.upperBound - 1).upperBound
+      - chunks.groups(of: panel.lowerBound).lowerBound
+    return inputSlots * groups * chunks.width
+  }
+
   /// Floats before a position of a chunk.
   func offset(position: Int, chunk: Int) -> Int {
-    let floats = inputSlots * chunks.width
-    return chunk * chunks.vectors * floats * positions
-      + position * chunks.groups(of: chunk).count * floats
+    let floats = inputSlots * chunks.width * chunks.vectors
+    let first = chunk / panelChunks * panelChunks
+    return first * floats * positions + position * positionStride(chunk: chunk)
+      + (chunk - first) * floats
   }
 
   var recipe: PackingRecipe {
     let key = PackingKey(
-      "winograd", [tile, chunks.width, chunks.vectors], layout: .blocked(blocks))
+      "winograd", [tile, chunks.width, chunks.vectors, panelChunks], layout: .blocked(blocks))
     return PackingRecipe(
       key: key, byteCount: byteCount, rows: outputChannels
     ) { rows, source, target in
@@ -133,7 +155,7 @@ struct WinogradFilter: Sendable {
       let outputs = rows.clamped(to: first..<first + lanes)
       if outputs.isEmpty { break }
       let end = outputs.upperBound == outputChannels ? first + lanes : outputs.upperBound
-      let stride = inputSlots * lanes
+      let stride = positionStride(chunk: chunk)
       for slot in 0..<inputSlots {
         let start =
           target + offset(position: 0, chunk: chunk) + slot * lanes + outputs.lowerBound - first
@@ -220,9 +242,9 @@ struct WinogradKernel: Sendable {
   }
   /// Bytes of some tiles' transformed input.
   private func inputBytes(_ count: Int) -> Int { positions * inputStride(count) * 4 }
-  /// Bytes of some tiles' sums for a whole chunk.
+  /// Bytes of some tiles' sums for a whole panel.
   private func sumBytes(_ count: Int) -> Int {
-    positions * sumStride(count, groups: filter.chunks.vectors) * 4
+    positions * sumStride(count, groups: filter.chunks.vectors) * filter.panelChunks * 4
   }
 
   /// Blocks that each take some tiles from the image to the output.
@@ -239,9 +261,9 @@ struct WinogradKernel: Sendable {
       let sums = (invocation.scratch + inputBytes).assumingMemoryBound(to: Float.self)
       transform(
         invocation, image: image, groups: 0..<groups, first: first, count: count, into: v)
-      for chunk in 0..<filter.chunks.count {
+      for panel in 0..<filter.panelCount {
         multiply(
-          invocation, image: image, chunk: chunk, first: first, count: count, v: v, sums: sums)
+          invocation, image: image, panel: panel, first: first, count: count, v: v, sums: sums)
       }
     }
   }
@@ -252,10 +274,10 @@ struct WinogradKernel: Sendable {
     let imageBytes = inputBytes(tiles)
     let transformBlock = max(1, min(groups, 4096 / max(1, tiles * positions)))
     let transformBlocks = (groups + transformBlock - 1) / transformBlock
-    let chunks = filter.chunks.count
+    let panels = filter.panelCount
     let work = Double(sumBytes(tiles) / 2) * Double(filter.inputSlots)
-    let perBlock = max(1, min(chunks, Int(WinogradKernel.blockWork / max(1, work))))
-    let blocks = (chunks + perBlock - 1) / perBlock
+    let perBlock = max(1, min(panels, Int(WinogradKernel.blockWork / max(1, work))))
+    let blocks = (panels + perBlock - 1) / perBlock
     let input = Phase(blockCount: batch * transformBlocks) { invocation, block in
       let (image, index) = block.quotientAndRemainder(dividingBy: transformBlocks)
       let first = index * transformBlock
@@ -266,9 +288,9 @@ struct WinogradKernel: Sendable {
     }
     let output = Phase(blockCount: batch * blocks) { invocation, block in
       let (image, index) = block.quotientAndRemainder(dividingBy: blocks)
-      for chunk in index * perBlock..<min(chunks, (index + 1) * perBlock) {
+      for panel in index * perBlock..<min(panels, (index + 1) * perBlock) {
         multiply(
-          invocation, image: image, chunk: chunk, first: 0, count: tiles,
+          invocation, image: image, panel: panel, first: 0, count: tiles,
           v: (invocation.sharedScratch + image * imageBytes).assumingMemoryBound(to: Float.self),
           sums: invocation.scratch.assumingMemoryBound(to: Float.self))
       }
@@ -294,15 +316,16 @@ struct WinogradKernel: Sendable {
     }
   }
 
+  /// The output channels of a panel, position by position: its pixels are read from afar once for all of them.
   private func multiply(
-    _ invocation: Invocation, image: Int, chunk: Int, first: Int, count: Int,
+    _ invocation: Invocation, image: Int, panel: Int, first: Int, count: Int,
     v: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
   ) {
     let width = product.width
-    let outputs = filter.chunks.groups(of: chunk)
+    let panelChunks = filter.chunks(of: panel)
     let packed = invocation.input(1).assumingMemoryBound(to: Float.self)
     let inputStride = inputStride(count)
-    let sumStride = sumStride(count, groups: outputs.count)
+    let chunkSums = positions * sumStride(count, groups: filter.chunks.vectors)
     var tap = 0
     withUnsafePointer(to: &tap) { tap in
       var d = leap_blocked_product(
@@ -311,12 +334,31 @@ struct WinogradKernel: Sendable {
         out_group: count * width, residual_group: 0, low: -.infinity, high: .infinity,
         prefetch: filter.prefetch)
       for position in 0..<positions {
-        product.function(
-          &d, v + position * inputStride,
-          packed + filter.offset(position: position, chunk: chunk), nil, nil,
-          sums + position * sumStride, 0, count, outputs.count)
+        for chunk in panelChunks {
+          let vectors = filter.chunks.groups(of: chunk).count
+          product.function(
+            &d, v + position * inputStride,
+            packed + filter.offset(position: position, chunk: chunk), nil, nil,
+            sums + (chunk - panelChunks.lowerBound) * chunkSums
+              + position * sumStride(count, groups: vectors), 0, count, vectors)
+        }
       }
     }
+    for chunk in panelChunks {
+      store(
+        invocation, image: image, chunk: chunk, first: first, count: count,
+        sums: sums + (chunk - panelChunks.lowerBound) * chunkSums)
+    }
+  }
+
+  /// Some tiles of a chunk's output.
+  private func store(
+    _ invocation: Invocation, image: Int, chunk: Int, first: Int, count: Int,
+    sums: UnsafeMutablePointer<Float>
+  ) {
+    let width = product.width
+    let outputs = filter.chunks.groups(of: chunk)
+    let sumStride = sumStride(count, groups: outputs.count)
     var shape = shape
     for group in outputs {
       leap_winograd_output(
