@@ -1,7 +1,7 @@
-// Winograd transforms in blocked layouts.
+// Winograd transforms in blocked layouts: of lines, from the points at which they are evaluated; of squares, line by line.
 //
 // 1. A tile is computed alone: the same bits whichever tiles it is computed with.
-// 2. Points 0, ±1/√2, ±√2, ∞ for m = 4: about half the error of 0, ±1, ±2, ∞. Points 0, ±1, ∞ for m = 2.
+// 2. What a pair of points ±p have in common is computed once.
 #include "leap_winograd.h"
 
 #include <math.h>
@@ -9,203 +9,327 @@
 
 #include "instruction_sets.h"
 
-#define A 0.70710678118654752f
-#define B 1.41421356237309505f
+// The points: infinity, pairs ±p, and 0 where a line has an even number of inputs. These round little: for F(4, 3) half as
+// much as 0, ±1, ±2, for F(3, 7) half as much as ±1/4, ±1/2, ±1, ±2.
+static const struct {
+  int outputs, taps, pairs;
+  double points[LEAP_WINOGRAD_PAIRS];
+} lines[] = {
+  {2, 3, 1, {1}},
+  {4, 3, 2, {0.70710678118654752, 1.41421356237309505}},
+  {4, 5, 3, {0.5, 1, 2}},
+  {3, 7, 4, {0.25, 0.6875, 1.125, 2}},
+};
 
-// One line of a tile: the input's transform of 6 numbers, and the output's to 4.
-#define INPUT_4(D, T)                                                \
-  {                                                                  \
-    const V e1 = D[4] - 2.0f * D[2], o1 = A * D[3] - B * D[1];       \
-    const V e2 = D[4] - 0.5f * D[2], o2 = B * D[3] - A * D[1];       \
-    T[0] = D[0] - 2.5f * D[2] + D[4];                                \
-    T[1] = e1 + o1;                                                  \
-    T[2] = e1 - o1;                                                  \
-    T[3] = e2 + o2;                                                  \
-    T[4] = e2 - o2;                                                  \
-    T[5] = D[1] - 2.5f * D[3] + D[5];                                \
-  }
-#define OUTPUT_4(M, Y)                                       \
-  {                                                          \
-    const V s1 = M[1] + M[2], d1 = M[1] - M[2];              \
-    const V s2 = M[3] + M[4], d2 = M[3] - M[4];              \
-    Y[0] = M[0] + s1 + s2;                                   \
-    Y[1] = A * d1 + B * d2;                                  \
-    Y[2] = 0.5f * s1 + 2.0f * s2;                            \
-    Y[3] = (0.5f * A) * d1 + (2.0f * B) * d2 + M[5];         \
-  }
-// Likewise 4 numbers, and 2.
-#define INPUT_2(D, T)    \
-  {                      \
-    T[0] = D[0] - D[2];  \
-    T[1] = D[1] + D[2];  \
-    T[2] = D[2] - D[1];  \
-    T[3] = D[3] - D[1];  \
-  }
-#define OUTPUT_2(M, Y)          \
-  {                             \
-    Y[0] = M[0] + M[1] + M[2];  \
-    Y[1] = M[1] - M[2] + M[3];  \
-  }
-
-// A tile's input: zeros where there is no pixel, the prologue applied where there is one.
-#define PATCH(ISA, TARGET, VECTOR, W, N, MULTIPLY_ADD)                                               \
-  TARGET static void patch_##N##_##ISA(const leap_winograd *w, const leap_prologue *p,               \
-                                       const float *image, ptrdiff_t y, ptrdiff_t x,                 \
-                                       float *patch) {                                               \
-    typedef VECTOR V;                                                                                \
-    V scale = (V)(1), shift = (V)(0);                                                                \
-    if (p->scale) scale = *(const V *)p->scale, shift = *(const V *)p->shift;                        \
-    const V low = (V)(p->low), high = (V)(p->high);                                                  \
-    for (ptrdiff_t r = y; r < y + N; r++) {                                                          \
-      for (ptrdiff_t c = x; c < x + N; c++, patch += W) {                                            \
-        V value = (V)(0);                                                                            \
-        if (r >= 0 && r < w->height && c >= 0 && c < w->width) {                                     \
-          value = *(const V *)(image + (r * w->width + c) * W);                                      \
-          if (p->scale) {                                                                            \
-            value = MULTIPLY_ADD(value, scale, shift);                                               \
-            value = value < low ? low : value;                                                       \
-            value = value > high ? high : value;                                                     \
-          }                                                                                          \
-        }                                                                                            \
-        *(V *)patch = value;                                                                         \
-      }                                                                                              \
-    }                                                                                                \
-  }
-
-#define TRANSFORMS(ISA, TARGET, VECTOR, W, M, N, MULTIPLY_ADD)                                       \
-  PATCH(ISA, TARGET, VECTOR, W, N, MULTIPLY_ADD)                                                     \
-  TARGET static void input_##M##_##ISA(const leap_winograd *w, const leap_prologue *p,               \
-                                       const float *image, ptrdiff_t first, ptrdiff_t count,         \
-                                       float *v, ptrdiff_t stride) {                                 \
-    typedef VECTOR V;                                                                                \
-    float patch[N * N * W];                                                                          \
-    for (ptrdiff_t t = 0; t < count; t++) {                                                          \
-      const ptrdiff_t y = (first + t) / w->tile_columns * M - w->pad_top;                            \
-      const ptrdiff_t x = (first + t) % w->tile_columns * M - w->pad_left;                           \
-      const float *from = image + (y * w->width + x) * W;                                            \
-      ptrdiff_t row = w->width * W;                                                                  \
-      if (p->scale || y < 0 || x < 0 || y + N > w->height || x + N > w->width) {                     \
-        patch_##N##_##ISA(w, p, image, y, x, patch);                                                 \
-        from = patch, row = N * W;                                                                   \
-      }                                                                                              \
-      V half[N][N];                                                                                  \
-      LEAP_UNROLL for (int c = 0; c < N; c++) {                                                      \
-        V d[N], line[N];                                                                             \
-        LEAP_UNROLL for (int i = 0; i < N; i++) d[i] = *(const V *)(from + i * row + c * W);         \
-        INPUT_##M(d, line)                                                                           \
-        LEAP_UNROLL for (int i = 0; i < N; i++) half[i][c] = line[i];                                \
-      }                                                                                              \
-      LEAP_UNROLL for (int r = 0; r < N; r++) {                                                      \
-        V line[N];                                                                                   \
-        INPUT_##M(half[r], line)                                                                     \
-        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \
-          *(V *)(v + (r * N + i) * stride + t * W) = line[i];                                        \
-        }                                                                                            \
-      }                                                                                              \
-    }                                                                                                \
-  }                                                                                                  \
-  TARGET static void output_##M##_##ISA(                                                             \
-      const leap_winograd *w, const float *sums, ptrdiff_t stride, const float *bias,                \
-      const float *residual, float lowest, float highest, ptrdiff_t first, ptrdiff_t count,          \
-      float *output) {                                                                               \
-    typedef VECTOR V;                                                                                \
-    const V low = (V)(lowest), high = (V)(highest), b = bias ? *(const V *)bias : (V)(0);            \
-    for (ptrdiff_t t = 0; t < count; t++) {                                                          \
-      const ptrdiff_t y = (first + t) / w->tile_columns * M;                                         \
-      const ptrdiff_t x = (first + t) % w->tile_columns * M;                                         \
-      const ptrdiff_t rows = w->output_height - y < M ? w->output_height - y : M;                    \
-      const ptrdiff_t columns = w->output_width - x < M ? w->output_width - x : M;                   \
-      V half[M][N];                                                                                  \
-      for (int c = 0; c < N; c++) {                                                                  \
-        V m[N], line[M];                                                                             \
-        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                    \
-          m[i] = *(const V *)(sums + (i * N + c) * stride + t * W);                                  \
-        }                                                                                            \
-        OUTPUT_##M(m, line)                                                                          \
-        LEAP_UNROLL for (int i = 0; i < M; i++) half[i][c] = line[i];                                \
-      }                                                                                              \
-      for (ptrdiff_t r = 0; r < rows; r++) {                                                         \
-        V line[M];                                                                                   \
-        OUTPUT_##M(half[r], line)                                                                    \
-        const ptrdiff_t offset = ((y + r) * w->output_width + x) * W;                                \
-        for (ptrdiff_t i = 0; i < columns; i++) {                                                    \
-          V value = bias ? line[i] + b : line[i];                                                    \
-          if (residual) value += *(const V *)(residual + offset + i * W);                            \
-          value = value < low ? low : value;                                                         \
-          value = value > high ? high : value;                                                       \
-          *(V *)(output + offset + i * W) = value;                                                   \
-        }                                                                                            \
-      }                                                                                              \
-    }                                                                                                \
-  }
-
-#define INSTANCE(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)        \
-  TRANSFORMS(ISA, TARGET, VECTOR, W, 2, 4, MULTIPLY_ADD)      \
-  TRANSFORMS(ISA, TARGET, VECTOR, W, 4, 6, MULTIPLY_ADD)
-LEAP_FOR_EACH_ISA(INSTANCE)
-
-void leap_winograd_input(leap_isa isa, int m, const leap_winograd *w, const leap_prologue *prologue,
-                         const float *image, ptrdiff_t first, ptrdiff_t count, float *v,
-                         ptrdiff_t position_stride) {
-  if (m == 2) {
-    LEAP_CALL(isa, input_2, w, prologue, image, first, count, v, position_stride)
-  } else {
-    LEAP_CALL(isa, input_4, w, prologue, image, first, count, v, position_stride)
+// The coefficients of the product of all x - p^2 but the one of pair `without`, the lowest first.
+static void product_of_squares(const leap_winograd_line *line, int without, double *coefficients) {
+  int degree = 0;
+  coefficients[0] = 1;
+  for (int k = 0; k < line->pairs; k++) {
+    if (k == without) continue;
+    const double square = line->points[k] * line->points[k];
+    coefficients[degree + 1] = 0;
+    for (int j = ++degree; j > 0; j--) coefficients[j] = coefficients[j - 1] - square * coefficients[j];
+    coefficients[0] *= -square;
   }
 }
 
-void leap_winograd_output(leap_isa isa, int m, const leap_winograd *w, const float *sums,
+int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    if (lines[i].outputs != outputs || lines[i].taps != taps) continue;
+    *line = (leap_winograd_line){.outputs = outputs, .taps = taps, .pairs = lines[i].pairs};
+    memcpy(line->points, lines[i].points, sizeof line->points);
+    double c[LEAP_WINOGRAD_PAIRS + 1];
+    product_of_squares(line, -1, c);
+    for (int j = 0; j < line->pairs; j++) {
+      line->infinity[j] = (float)c[j];
+      line->zero[j] = (float)(c[j + 1] / c[0]);
+    }
+    for (int k = 0; k < line->pairs; k++) {
+      product_of_squares(line, k, c);
+      for (int j = 0; j < line->pairs - 1; j++) line->pair[k][j] = (float)c[j];
+      for (int n = 0; n < outputs; n++) line->powers[n][k] = (float)pow(line->points[k], n);
+    }
+    return 1;
+  }
+  return 0;
+}
+
+// One line of a tile, of Z + 2 P + 1 numbers, Z being 1 where 0 is a point: a point's number is the sum over the coefficients of
+// the product of x - q, for all other finite points q. That of ±p is x^Z (x ± p) times one of x^2.
+#define INPUT_LINE(P, Z, MULTIPLY_ADD, L, D, T)                                                    \
+  {                                                                                                \
+    LEAP_UNROLL for (int k = 0; k < P; k++) {                                                      \
+      V with_x = D[Z + 2 * P - 1], with_p = D[Z + 2 * P - 2];                                      \
+      LEAP_UNROLL for (int j = P - 2; j >= 0; j--) {                                               \
+        with_x = MULTIPLY_ADD((V)(L->pair[k][j]), D[Z + 2 * j + 1], with_x);                       \
+        with_p = MULTIPLY_ADD((V)(L->pair[k][j]), D[Z + 2 * j], with_p);                           \
+      }                                                                                            \
+      T[Z + 2 * k] = MULTIPLY_ADD((V)(L->powers[1][k]), with_p, with_x);                           \
+      T[Z + 2 * k + 1] = MULTIPLY_ADD((V)(-L->powers[1][k]), with_p, with_x);                      \
+    }                                                                                              \
+    T[Z + 2 * P] = D[Z + 2 * P];                                                                   \
+    LEAP_UNROLL for (int j = P - 1; j >= 0; j--) {                                                 \
+      T[Z + 2 * P] = MULTIPLY_ADD((V)(L->infinity[j]), D[Z + 2 * j], T[Z + 2 * P]);                \
+    }                                                                                              \
+    if (Z) {                                                                                       \
+      T[0] = D[0];                                                                                 \
+      LEAP_UNROLL for (int j = 0; j < P; j++) {                                                    \
+        T[0] = MULTIPLY_ADD((V)(L->zero[j]), D[2 * j + 2], T[0]);                                  \
+      }                                                                                            \
+    }                                                                                              \
+  }
+// Output i of M: the sum over the points' numbers, each times the point to the power i; infinity adds to the last.
+#define OUTPUT_LINE(M, P, Z, MULTIPLY_ADD, L, S, Y)                                                \
+  {                                                                                                \
+    V pair[2][P];                                                                                  \
+    LEAP_UNROLL for (int k = 0; k < P; k++) {                                                      \
+      pair[0][k] = S[Z + 2 * k] + S[Z + 2 * k + 1];                                                \
+      pair[1][k] = S[Z + 2 * k] - S[Z + 2 * k + 1];                                                \
+    }                                                                                              \
+    Y[0] = pair[0][0];                                                                             \
+    LEAP_UNROLL for (int k = 1; k < P; k++) Y[0] += pair[0][k];                                    \
+    if (Z) Y[0] += S[0];                                                                           \
+    LEAP_UNROLL for (int i = 1; i < M; i++) {                                                      \
+      Y[i] = (V)(L->powers[i][0]) * pair[i % 2][0];                                                \
+      LEAP_UNROLL for (int k = 1; k < P; k++) {                                                    \
+        Y[i] = MULTIPLY_ADD((V)(L->powers[i][k]), pair[i % 2][k], Y[i]);                           \
+      }                                                                                            \
+    }                                                                                              \
+    Y[M - 1] += S[Z + 2 * P];                                                                      \
+  }
+
+// A tile's input where it lies in the image, `row` floats from row to row; or a copy, where there is a prologue, or zeros
+// around the image.
+#define PATCH(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                                \
+  TARGET static void copy_##ISA(const leap_winograd *w, const leap_prologue *p, const float *image, \
+                                ptrdiff_t y, ptrdiff_t x, float *patch) {                          \
+    typedef VECTOR V;                                                                              \
+    V scale = (V)(1), shift = (V)(0);                                                              \
+    if (p->scale) scale = *(const V *)p->scale, shift = *(const V *)p->shift;                      \
+    const V low = (V)(p->low), high = (V)(p->high);                                                \
+    for (ptrdiff_t r = y; r < y + w->patch_height; r++) {                                          \
+      for (ptrdiff_t c = x; c < x + w->patch_width; c++, patch += W) {                             \
+        V value = (V)(0);                                                                          \
+        if (r >= 0 && r < w->height && c >= 0 && c < w->width) {                                   \
+          value = *(const V *)(image + (r * w->width + c) * W);                                    \
+          if (p->scale) {                                                                          \
+            value = MULTIPLY_ADD(value, scale, shift);                                             \
+            value = value < low ? low : value;                                                     \
+            value = value > high ? high : value;                                                   \
+          }                                                                                        \
+        }                                                                                          \
+        *(V *)patch = value;                                                                       \
+      }                                                                                            \
+    }                                                                                              \
+  }                                                                                                \
+  TARGET static inline const float *patch_##ISA(const leap_winograd *w, const leap_prologue *p,    \
+                                                const float *image, ptrdiff_t tile, float *copy,   \
+                                                ptrdiff_t *row) {                                  \
+    const ptrdiff_t y = tile / w->tile_columns * w->tile_height - w->pad_top;                      \
+    const ptrdiff_t x = tile % w->tile_columns * w->tile_width - w->pad_left;                      \
+    *row = w->width * W;                                                                           \
+    if (!p->scale && y >= 0 && x >= 0 && y + w->patch_height <= w->height &&                       \
+        x + w->patch_width <= w->width) {                                                          \
+      return image + (y * w->width + x) * W;                                                       \
+    }                                                                                              \
+    copy_##ISA(w, p, image, y, x, copy);                                                           \
+    *row = w->patch_width * W;                                                                     \
+    return copy;                                                                                   \
+  }
+
+#define STORE(VALUE, OFFSET)                                                                       \
+  {                                                                                                \
+    V value = bias ? VALUE + b : VALUE;                                                            \
+    if (residual) value += *(const V *)(residual + OFFSET);                                        \
+    value = value < low ? low : value;                                                             \
+    value = value > high ? high : value;                                                           \
+    *(V *)(output + OFFSET) = value;                                                               \
+  }
+
+#define INPUT_SIGNATURE(NAME)                                                                      \
+  static void NAME(const leap_winograd *w, const leap_prologue *p, const float *image,             \
+                   ptrdiff_t first, ptrdiff_t count, float *v, ptrdiff_t stride)
+#define OUTPUT_SIGNATURE(NAME)                                                                     \
+  static void NAME(const leap_winograd *w, const float *sums, ptrdiff_t stride, const float *bias, \
+                   const float *residual, float lowest, float highest, ptrdiff_t first,            \
+                   ptrdiff_t count, float *output)
+
+// Tiles of one line, of M outputs, along a row or a column.
+#define LINE(ISA, TARGET, VECTOR, W, M, P, Z, MULTIPLY_ADD)                                        \
+  TARGET INPUT_SIGNATURE(line_input_##P##_##ISA) {                                                 \
+    typedef VECTOR V;                                                                              \
+    enum { N = Z + 2 * P + 1 };                                                                    \
+    const leap_winograd_line *line = &w->line;                                                     \
+    float copy[N * W];                                                                             \
+    for (ptrdiff_t t = 0; t < count; t++) {                                                        \
+      ptrdiff_t row;                                                                               \
+      const float *from = patch_##ISA(w, p, image, first + t, copy, &row);                         \
+      const ptrdiff_t step = w->patch_height > 1 ? row : W;                                        \
+      V d[N], points[N];                                                                           \
+      LEAP_UNROLL for (int i = 0; i < N; i++) d[i] = *(const V *)(from + i * step);                \
+      INPUT_LINE(P, Z, MULTIPLY_ADD, line, d, points)                                              \
+      LEAP_UNROLL for (int i = 0; i < N; i++) *(V *)(v + i * stride + t * W) = points[i];          \
+    }                                                                                              \
+  }                                                                                                \
+  TARGET OUTPUT_SIGNATURE(line_output_##P##_##ISA) {                                               \
+    typedef VECTOR V;                                                                              \
+    enum { N = Z + 2 * P + 1 };                                                                    \
+    const leap_winograd_line *line = &w->line;                                                     \
+    const V low = (V)(lowest), high = (V)(highest), b = bias ? *(const V *)bias : (V)(0);          \
+    const ptrdiff_t step = w->tile_height > 1 ? w->output_width * W : W;                           \
+    for (ptrdiff_t t = 0; t < count; t++) {                                                        \
+      const ptrdiff_t y = (first + t) / w->tile_columns * w->tile_height;                          \
+      const ptrdiff_t x = (first + t) % w->tile_columns * w->tile_width;                           \
+      const ptrdiff_t left = w->tile_height > 1 ? w->output_height - y : w->output_width - x;      \
+      V points[N], results[M];                                                                     \
+      LEAP_UNROLL for (int i = 0; i < N; i++) points[i] = *(const V *)(sums + i * stride + t * W); \
+      OUTPUT_LINE(M, P, Z, MULTIPLY_ADD, line, points, results)                                    \
+      ptrdiff_t offset = (y * w->output_width + x) * W;                                            \
+      LEAP_UNROLL for (int i = 0; i < M; i++) {                                                    \
+        if (i < left) STORE(results[i], offset)                                                    \
+        offset += step;                                                                            \
+      }                                                                                            \
+    }                                                                                              \
+  }
+
+// Tiles of M x M outputs: the columns of a tile, then the rows of what became of them.
+#define SQUARE(ISA, TARGET, VECTOR, W, M, P, Z, MULTIPLY_ADD)                                      \
+  TARGET INPUT_SIGNATURE(square_input_##P##_##ISA) {                                               \
+    typedef VECTOR V;                                                                              \
+    enum { N = Z + 2 * P + 1 };                                                                    \
+    const leap_winograd_line *line = &w->line;                                                     \
+    float copy[N * N * W];                                                                         \
+    for (ptrdiff_t t = 0; t < count; t++) {                                                        \
+      ptrdiff_t row;                                                                               \
+      const float *from = patch_##ISA(w, p, image, first + t, copy, &row);                         \
+      V half[N][N];                                                                                \
+      LEAP_UNROLL for (int c = 0; c < N; c++) {                                                    \
+        V d[N], points[N];                                                                         \
+        LEAP_UNROLL for (int i = 0; i < N; i++) d[i] = *(const V *)(from + i * row + c * W);       \
+        INPUT_LINE(P, Z, MULTIPLY_ADD, line, d, points)                                            \
+        LEAP_UNROLL for (int i = 0; i < N; i++) half[i][c] = points[i];                            \
+      }                                                                                            \
+      LEAP_UNROLL for (int r = 0; r < N; r++) {                                                    \
+        V points[N];                                                                               \
+        INPUT_LINE(P, Z, MULTIPLY_ADD, line, half[r], points)                                      \
+        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                  \
+          *(V *)(v + (r * N + i) * stride + t * W) = points[i];                                    \
+        }                                                                                          \
+      }                                                                                            \
+    }                                                                                              \
+  }                                                                                                \
+  TARGET OUTPUT_SIGNATURE(square_output_##P##_##ISA) {                                             \
+    typedef VECTOR V;                                                                              \
+    enum { N = Z + 2 * P + 1 };                                                                    \
+    const leap_winograd_line *line = &w->line;                                                     \
+    const V low = (V)(lowest), high = (V)(highest), b = bias ? *(const V *)bias : (V)(0);          \
+    for (ptrdiff_t t = 0; t < count; t++) {                                                        \
+      const ptrdiff_t y = (first + t) / w->tile_columns * M;                                       \
+      const ptrdiff_t x = (first + t) % w->tile_columns * M;                                       \
+      const ptrdiff_t rows = w->output_height - y < M ? w->output_height - y : M;                  \
+      const ptrdiff_t columns = w->output_width - x < M ? w->output_width - x : M;                 \
+      V half[M][N];                                                                                \
+      for (int c = 0; c < N; c++) {                                                                \
+        V points[N], results[M];                                                                   \
+        LEAP_UNROLL for (int i = 0; i < N; i++) {                                                  \
+          points[i] = *(const V *)(sums + (i * N + c) * stride + t * W);                           \
+        }                                                                                          \
+        OUTPUT_LINE(M, P, Z, MULTIPLY_ADD, line, points, results)                                  \
+        LEAP_UNROLL for (int i = 0; i < M; i++) half[i][c] = results[i];                           \
+      }                                                                                            \
+      for (ptrdiff_t r = 0; r < rows; r++) {                                                       \
+        V results[M];                                                                              \
+        OUTPUT_LINE(M, P, Z, MULTIPLY_ADD, line, half[r], results)                                 \
+        const ptrdiff_t offset = ((y + r) * w->output_width + x) * W;                              \
+        for (ptrdiff_t i = 0; i < columns; i++) STORE(results[i], offset + i * W)                  \
+      }                                                                                            \
+    }                                                                                              \
+  }
+
+#define INSTANCE(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                             \
+  PATCH(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                                      \
+  SQUARE(ISA, TARGET, VECTOR, W, 2, 1, 1, MULTIPLY_ADD)                                            \
+  SQUARE(ISA, TARGET, VECTOR, W, 4, 2, 1, MULTIPLY_ADD)                                            \
+  LINE(ISA, TARGET, VECTOR, W, 4, 2, 1, MULTIPLY_ADD)                                              \
+  LINE(ISA, TARGET, VECTOR, W, 4, 3, 1, MULTIPLY_ADD)                                              \
+  LINE(ISA, TARGET, VECTOR, W, 3, 4, 0, MULTIPLY_ADD)
+LEAP_FOR_EACH_ISA(INSTANCE)
+
+// The functions of a kind of tile are named by its pairs of points.
+#define FOR_TILE(W, ISA, WAY, ...)                                                                 \
+  if (W->patch_height > 1 && W->patch_width > 1) {                                                 \
+    switch (W->line.pairs) {                                                                       \
+      case 1: LEAP_CALL(ISA, square_##WAY##_1, __VA_ARGS__) break;                                 \
+      case 2: LEAP_CALL(ISA, square_##WAY##_2, __VA_ARGS__) break;                                 \
+    }                                                                                              \
+  } else {                                                                                         \
+    switch (W->line.pairs) {                                                                       \
+      case 2: LEAP_CALL(ISA, line_##WAY##_2, __VA_ARGS__) break;                                   \
+      case 3: LEAP_CALL(ISA, line_##WAY##_3, __VA_ARGS__) break;                                   \
+      case 4: LEAP_CALL(ISA, line_##WAY##_4, __VA_ARGS__) break;                                   \
+    }                                                                                              \
+  }
+
+void leap_winograd_input(leap_isa isa, const leap_winograd *w, const leap_prologue *prologue,
+                         const float *image, ptrdiff_t first, ptrdiff_t count, float *v,
+                         ptrdiff_t position_stride) {
+  FOR_TILE(w, isa, input, w, prologue, image, first, count, v, position_stride)
+}
+
+void leap_winograd_output(leap_isa isa, const leap_winograd *w, const float *sums,
                           ptrdiff_t position_stride, const float *bias, const float *residual,
                           float low, float high, ptrdiff_t first, ptrdiff_t count, float *output) {
-  if (m == 2) {
-    LEAP_CALL(isa, output_2, w, sums, position_stride, bias, residual, low, high, first, count, output)
-  } else {
-    LEAP_CALL(isa, output_4, w, sums, position_stride, bias, residual, low, high, first, count, output)
-  }
+  FOR_TILE(w, isa, output, w, sums, position_stride, bias, residual, low, high, first, count, output)
 }
 
 // Filters that are transformed side by side.
-enum { FILTER_LANES = 8 };
+enum { FILTER_LANES = 8, MOST_TAPS = 7, MOST_COLUMNS = 3, MOST_INPUTS = 2 * LEAP_WINOGRAD_PAIRS + 2 };
 typedef double filter_lanes[FILTER_LANES];
 
-// Rows [1, p, p^2] / product of the distances to the other points; the last point is infinity.
-static void filter_line(int m, const filter_lanes g0, const filter_lanes g1, const filter_lanes g2,
-                        filter_lanes *restrict line) {
-  const double a = sqrt(0.5), b = sqrt(2.0);
-  for (int i = 0; i < FILTER_LANES; i++) {
-    line[0][i] = g0[i];
-    line[m + 1][i] = g2[i];
-  }
-  if (m == 2) {
-    for (int i = 0; i < FILTER_LANES; i++) {
-      line[1][i] = (g0[i] + g1[i] + g2[i]) / 2;
-      line[2][i] = (g0[i] - g1[i] + g2[i]) / 2;
+// A point's number: the filter's polynomial there, over the product of the distances to the other points; at 0 without it.
+static void filter_line(const leap_winograd_line *line, const filter_lanes *taps,
+                        filter_lanes *restrict points) {
+  const int last = line->outputs + line->taps - 2, zero = last - 2 * line->pairs;
+  memcpy(points[0], taps[0], sizeof *points);
+  memcpy(points[last], taps[line->taps - 1], sizeof *points);
+  for (int k = 0; k < 2 * line->pairs; k++) {
+    const double square = line->points[k / 2] * line->points[k / 2];
+    const double point = k % 2 ? -line->points[k / 2] : line->points[k / 2];
+    double distance = zero ? 2 * square : 2 * point;
+    for (int l = 0; l < line->pairs; l++) {
+      if (l != k / 2) distance *= square - line->points[l] * line->points[l];
     }
-    return;
-  }
-  for (int i = 0; i < FILTER_LANES; i++) {
-    line[1][i] = (g0[i] + a * g1[i] + g2[i] / 2) / -1.5;
-    line[2][i] = (g0[i] - a * g1[i] + g2[i] / 2) / -1.5;
-    line[3][i] = (g0[i] + b * g1[i] + g2[i] * 2) / 6;
-    line[4][i] = (g0[i] - b * g1[i] + g2[i] * 2) / 6;
+    for (int i = 0; i < FILTER_LANES; i++) {
+      double sum = 0;
+      for (int r = line->taps - 1; r >= 0; r--) sum = sum * point + taps[r][i];
+      points[zero + k][i] = sum / distance;
+    }
   }
 }
 
-void leap_winograd_filters(int m, const float *filters, ptrdiff_t stride, ptrdiff_t count,
-                           float *target, ptrdiff_t position_stride) {
-  const int n = m + 2;
+void leap_winograd_filters(const leap_winograd *w, const float *filters, ptrdiff_t stride,
+                           ptrdiff_t count, float *target, ptrdiff_t position_stride) {
+  const int taps = w->line.taps, inputs = taps + w->line.outputs - 1;
+  const int is_square = w->patch_height > 1 && w->patch_width > 1;
+  const int columns = is_square ? taps : 1, width = is_square ? inputs : 1;
   for (ptrdiff_t first = 0; first < count; first += FILTER_LANES) {
     const ptrdiff_t lanes = count - first < FILTER_LANES ? count - first : FILTER_LANES;
-    filter_lanes g[9] = {{0}}, half[3][6], line[6];
-    for (ptrdiff_t i = 0; i < lanes; i++) {
-      for (int k = 0; k < 9; k++) g[k][i] = filters[(first + i) * stride + k];
+    filter_lanes half[MOST_INPUTS][MOST_COLUMNS], points[MOST_INPUTS];
+    for (int c = 0; c < columns; c++) {
+      filter_lanes g[MOST_TAPS] = {{0}};
+      for (ptrdiff_t i = 0; i < lanes; i++) {
+        for (int k = 0; k < taps; k++) g[k][i] = filters[(first + i) * stride + k * columns + c];
+      }
+      filter_line(&w->line, g, points);
+      for (int r = 0; r < inputs; r++) memcpy(half[r][c], points[r], sizeof *points);
     }
-    for (int c = 0; c < 3; c++) filter_line(m, g[c], g[3 + c], g[6 + c], half[c]);
-    for (int r = 0; r < n; r++) {
-      filter_line(m, half[0][r], half[1][r], half[2][r], line);
-      for (int s = 0; s < n; s++) {
-        float *place = target + (r * n + s) * position_stride + first;
-        for (ptrdiff_t i = 0; i < lanes; i++) place[i] = (float)line[s][i];
+    for (int r = 0; r < inputs; r++) {
+      if (is_square) filter_line(&w->line, half[r], points);
+      const filter_lanes *row = is_square ? points : half[r];
+      for (int s = 0; s < width; s++) {
+        float *place = target + (r * width + s) * position_stride + first;
+        for (ptrdiff_t i = 0; i < lanes; i++) place[i] = (float)row[s][i];
       }
     }
   }

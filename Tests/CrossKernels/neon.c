@@ -69,22 +69,34 @@ static void products(void) {
         }
 }
 
+static void winograd_tiles(int m, int taps, int is_column, int is_row, ptrdiff_t height, ptrdiff_t width) {
+  leap_winograd w = {.height = height, .width = width, .pad_top = is_column, .pad_left = is_row,
+                     .output_height = height, .output_width = width};
+  if (!leap_winograd_line_make(m, taps, &w.line)) printf("F(%d, %d) is not there\n", m, taps), failures++;
+  w.tile_height = is_column ? m : 1, w.patch_height = is_column ? m + taps - 1 : 1;
+  w.tile_width = is_row ? m : 1, w.patch_width = is_row ? m + taps - 1 : 1;
+  w.tile_columns = (width + w.tile_width - 1) / w.tile_width;
+  const ptrdiff_t tiles = w.tile_columns * ((height + w.tile_height - 1) / w.tile_height);
+  leap_prologue none = {0}, some = {scale, shift, 0, INFINITY};
+  FOR_BOTH(isa, to, { leap_winograd_input(isa, &w, &none, a, 0, tiles, to, tiles * W); })
+  compare("winograd input", 1e-5);
+  FOR_BOTH(isa, to, { leap_winograd_input(isa, &w, &some, a, 0, tiles, to, tiles * W); })
+  compare("winograd input after a prologue", 1e-5);
+  FOR_BOTH(isa, to, {
+    leap_winograd_output(isa, &w, a, tiles * W, bias, c, -0.5f, 0.5f, 0, tiles, to);
+  })
+  compare("winograd output", 1e-5);
+}
+
 static void winograd(void) {
-  for (int m = 2; m <= 4; m += 2)
-    for (ptrdiff_t height = 1; height <= 9; height += 2)
-      for (ptrdiff_t width = 3; width <= 10; width++) {
-        const ptrdiff_t columns = (width + m - 1) / m, tiles = columns * ((height + m - 1) / m);
-        leap_winograd w = {height, width, 1, 1, height, width, columns};
-        leap_prologue none = {0}, some = {scale, shift, 0, INFINITY};
-        FOR_BOTH(isa, to, { leap_winograd_input(isa, m, &w, &none, a, 0, tiles, to, tiles * W); })
-        compare("winograd input", 1e-5);
-        FOR_BOTH(isa, to, { leap_winograd_input(isa, m, &w, &some, a, 0, tiles, to, tiles * W); })
-        compare("winograd input after a prologue", 1e-5);
-        FOR_BOTH(isa, to, {
-          leap_winograd_output(isa, m, &w, a, tiles * W, bias, c, -0.5f, 0.5f, 0, tiles, to);
-        })
-        compare("winograd output", 1e-5);
-      }
+  static const int lines[][2] = {{4, 3}, {4, 5}, {3, 7}};
+  for (ptrdiff_t height = 1; height <= 9; height += 2)
+    for (ptrdiff_t width = 3; width <= 10; width++) {
+      for (int m = 2; m <= 4; m += 2) winograd_tiles(m, 3, 1, 1, height, width);
+      for (int i = 0; i < 3; i++)
+        for (int is_row = 0; is_row < 2; is_row++)
+          winograd_tiles(lines[i][0], lines[i][1], !is_row, is_row, height, width);
+    }
 }
 
 static void windows(void) {

@@ -7,94 +7,10 @@ import LeapOperators
 import LeapTensors
 import Testing
 
-/// A convolution whose weights and bias are constants.
-private struct ConstantConvolution {
-  var type = "Conv"
-  var batch = 1
-  var channels: Int
-  var outputs: Int
-  var groups = 1
-  var input: [Int]
-  var kernel: [Int]
-  var attributes: [String: Attribute] = [:]
-  var epilogue: [EpilogueStage] = []
-  var hasBias = true
-  var seed: UInt64 = 1
-
-  var node: OperatorCase {
-    OperatorCase(
-      type, attributes.merging(["group": .int(Int64(groups))]) { $1 }, epilogue: epilogue)
-  }
-
-  /// Inputs of the node, those of the epilogue last, as its stages say: scale, bias and residual in turn.
-  func inputs() throws -> [Tensor?] {
-    var noise = Noise(seed)
-    let weights =
-      type == "Conv" ? [outputs, channels / groups] : [channels, outputs / groups]
-    var inputs: [Tensor?] = [
-      try noise.tensor(.float32, Shape([batch, channels] + input)),
-      try noise.tensor(.float32, Shape(weights + kernel)),
-    ]
-    if hasBias { inputs.append(try noise.tensor(.float32, [outputs])) }
-    let shape = try OperatorCase(type, node.attributes).inferred(
-      inputs.map { $0!.shape.map(Dimension.fixed) })[0]!
-    for stage in epilogue {
-      switch stage {
-      case .scale, .bias: inputs.append(try noise.tensor(.float32, [outputs]))
-      case .residual: inputs.append(try noise.tensor(.float32, Shape(shape.map { $0.value! })))
-      case .activation: break
-      }
-    }
-    return inputs
-  }
-
-  /// All inputs but the images: the input itself and residuals.
-  func constants(_ inputs: [Tensor?]) -> Set<Int> {
-    Set(inputs.indices.filter { $0 > 0 && inputs[$0]!.shape != residualShape(inputs) })
-  }
-
-  private func residualShape(_ inputs: [Tensor?]) -> Shape? {
-    for case .residual(let input) in epilogue { return inputs[input]!.shape }
-    return nil
-  }
-
-  /// Runs every candidate with the input in each of `layouts` and compares it with the node in double precision.
-  func check(
-    _ set: InstructionSet, _ layouts: [InputLayout] = InputLayout.allCases,
-    sourceLocation: SourceLocation = #_sourceLocation
-  ) throws -> Set<String> {
-    let inputs = try inputs()
-    let exact = try inputs.map { try $0.map { try Tensor($0.doubles, shape: $0.shape) } }
-    let expected = try node.run(exact)[0].doubles
-    // What the epilogue clips away has its rounding errors left behind: they are relative to the sums.
-    let sums = try OperatorCase(type, node.attributes).run(Array(exact.prefix(hasBias ? 3 : 2)))
-    let scale = max(greatest(expected), greatest(sums[0].doubles))
-    var names: Set<String> = []
-    for layout in layouts {
-      var harness = CandidateHarness(
-        node: node, inputs: inputs, constants: constants(inputs), instructionSet: set)
-      for index in inputs.indices { harness.available[index] = layout }
-      for result in try harness.run(sourceLocation: sourceLocation) {
-        names.insert(result.name)
-        let difference =
-          relativeDifference(result.tensor.doubles, expected) * greatest(expected) / scale
-        let tolerance = result.name == "winograd4" ? 5e-6 : 2e-6
-        #expect(
-          difference < tolerance,
-          "\(result.name) of \(self) with inputs \(layout) is off by \(difference)",
-          sourceLocation: sourceLocation)
-      }
-    }
-    return names
-  }
-}
-
-private func greatest(_ values: [Double]) -> Double { values.map(\.magnitude).max() ?? 0 }
-
-private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) }
-
 @Suite struct BlockedConvolutionTests {
-  private static let kernels = [[1, 1], [3, 3], [1, 7], [7, 1], [5, 5], [7, 7]]
+  private static let kernels = [
+    [1, 1], [3, 3], [1, 3], [3, 1], [1, 5], [5, 1], [1, 7], [7, 1], [5, 5], [7, 7], [1, 4],
+  ]
   /// Input and output channels.
   private static let channels = [
     (1, 16), (3, 24), (4, 12), (12, 17), (16, 64), (17, 4), (24, 3), (64, 16), (3, 1),
@@ -125,6 +41,8 @@ private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) 
     }
     #expect(names.isSuperset(of: ["im2col", kernel == [1, 1] ? "pointwise" : "direct"]))
     #expect(names.contains("winograd4") == (kernel == [3, 3]))
+    let isLine = kernel.contains(1) && [3, 5, 7].contains(kernel.max()!)
+    #expect(names.contains("winograd1d") == isLine)
     #expect(names.contains("stem") == (kernel != [1, 1]))
   }
 
@@ -254,6 +172,10 @@ private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) 
           ConstantConvolution(
             batch: 2, channels: 20, outputs: outputs, input: [11, 9], kernel: [3, 3],
             attributes: padded),
+          ConstantConvolution(channels: 20, outputs: outputs, input: [5, 17], kernel: [1, 7]),
+          ConstantConvolution(
+            batch: 2, channels: 9, outputs: outputs, input: [11, 3], kernel: [3, 1],
+            attributes: padded),
           ConstantConvolution(
             channels: outputs, outputs: outputs, groups: outputs, input: [10, 9], kernel: [3, 3],
             attributes: padded),
@@ -276,6 +198,7 @@ private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) 
   func prologuesAgreeWithDoublePrecision(bounds: (Float, Float), set: InstructionSet) throws {
     for (channels, kernel, input) in [
       (12, [1, 1], [9, 11]), (17, [3, 3], [11, 9]), (64, [3, 3], [47, 49]), (5, [7, 1], [13, 6]),
+      (20, [1, 7], [4, 17]), (17, [1, 3], [23, 49]), (12, [5, 1], [9, 7]),
     ] {
       let convolution = ConstantConvolution(
         batch: 2, channels: channels, outputs: 20, input: input, kernel: kernel,
@@ -309,7 +232,7 @@ private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) 
         for result in results {
           let difference = relativeDifference(result.tensor.doubles, expected)
           #expect(
-            difference < (result.name == "winograd4" ? 5e-6 : 2e-6),
+            difference < tolerance(result.name),
             "\(result.name) of \(channels) channels, \(kernel), \(layout): \(difference)")
         }
       }
@@ -320,6 +243,7 @@ private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) 
   func anImageIsTheSameWhereverItStands(set: InstructionSet) throws {
     for (type, groups, kernel, input) in [
       ("Conv", 1, [1, 1], [9, 11]), ("Conv", 1, [3, 3], [13, 11]), ("Conv", 1, [3, 3], [61, 57]),
+      ("Conv", 1, [1, 7], [13, 11]), ("Conv", 1, [3, 1], [61, 57]),
       ("Conv", 20, [3, 3], [13, 11]), ("ConvTranspose", 1, [3, 3], [9, 7]),
     ] {
       let convolution = ConstantConvolution(

@@ -7,7 +7,6 @@ import LeapOperators
 import LeapTensors
 import Testing
 
-private func ints(_ values: [Int]) -> Attribute { .ints(values.map(Int64.init)) }
 private func text(_ text: String) -> Attribute { .string(Array(text.utf8)) }
 
 @Suite struct BlockedOperatorsTests {

@@ -103,6 +103,33 @@ import Testing
     #expect(winograd.count == (isForbidden ? 0 : 4))
   }
 
+  /// Filters of a row or a column: Winograd's algorithm where they have channels enough, unless it is forbidden.
+  @Test(arguments: ["", "winograd", "winograd1d"])
+  func linesOfManyChannelsAreTransformed(forbidden: String) throws {
+    var net = FusionHarness()
+    let layers = [
+      ("row", 128, 160, [1, 7]), ("column", 160, 192, [7, 1]), ("three", 192, 224, [1, 3]),
+      ("few", 8, 8, [1, 3]), ("even", 224, 64, [4, 1]),
+    ]
+    net.graph.outputs = try layers.map { name, channels, outputs, kernel in
+      let x = net.input("\(name).x", [1, channels, 17, 17].map(Dimension.fixed))
+      let weights = try net.weights("\(name).w", Shape([outputs, channels] + kernel))
+      return net.node("Conv", [x, weights], name: name)
+    }
+    var configuration = SessionConfiguration()
+    if !forbidden.isEmpty { configuration.plan.forbidden = [forbidden] }
+    let session = try SessionCore(
+      model: Model(graph: net.graph, irVersion: 10, opsets: ["": 17], source: "test"),
+      configuration: configuration)
+    let segment = try session.plan(
+      inputs: Dictionary(
+        uniqueKeysWithValues: layers.map {
+          ("\($0.0).x", (.float32, Shape([1, $0.1, 17, 17])))
+        }))
+    let transformed = segment.steps.filter { $0.algorithm == "winograd1d" }.map(\.name)
+    #expect(Set(transformed) == (forbidden.isEmpty ? ["row", "column", "three"] : []))
+  }
+
   @Test(arguments: [1, 3], [1, 2])
   func blockedPartsOfConcatsLieInPlace(batch: Int, width: Int) throws {
     let session = try SessionCore(

@@ -1,13 +1,35 @@
-// Winograd's minimal filtering F(m x m, 3 x 3) for blocked images (Lavin and Gray, "Fast Algorithms for Convolutional
-// Neural Networks", 2016): transforms of tiles; the products between them are leap_blocked_product's.
+// Winograd's minimal filtering for blocked images (Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray,
+// "Fast Algorithms for Convolutional Neural Networks", 2016): F(m, r) of lines and F(m x m, r x r) of squares as transforms of
+// tiles; the products between them are leap_blocked_product's.
 #pragma once
 #include <stddef.h>
 
 #include "leap_blocked_image.h"
 #include "leap_cpu.h"
 
-/// Tiles of m x m outputs, each from (m + 2) x (m + 2) inputs; they are counted in row-major order over the image.
+enum { LEAP_WINOGRAD_PAIRS = 4, LEAP_WINOGRAD_OUTPUTS = 4 };
+
+/// F(outputs, taps) of one line: the points of its polynomials, besides infinity and, where outputs + taps - 1 is even, 0;
+/// and the coefficients that follow from them.
+typedef struct leap_winograd_line {
+  int outputs, taps;
+  int pairs;                           // of points ±p
+  double points[LEAP_WINOGRAD_PAIRS];  // p > 0 of each pair
+  float infinity[LEAP_WINOGRAD_PAIRS];  // of the product of all x - p^2, the lowest first; the highest is 1
+  float zero[LEAP_WINOGRAD_PAIRS];      // likewise over the lowest, which is left out
+  float pair[LEAP_WINOGRAD_PAIRS][LEAP_WINOGRAD_PAIRS - 1];       // of the product without that pair's
+  float powers[LEAP_WINOGRAD_OUTPUTS][LEAP_WINOGRAD_PAIRS];       // powers[i][pair] = p^i
+} leap_winograd_line;
+
+/// Makes F(2, 3), F(4, 3), F(4, 5) or F(3, 7); returns whether it is one of these.
+int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line);
+
+/// Tiles of tile_height x tile_width outputs, each from patch_height x patch_width inputs; they are counted in row-major order
+/// over the image. Both extents are those of the line, F(2, 3) or F(4, 3); or one is and the other is 1: not F(2, 3).
 typedef struct leap_winograd {
+  leap_winograd_line line;
+  ptrdiff_t tile_height, tile_width;
+  ptrdiff_t patch_height, patch_width;
   ptrdiff_t height, width;                // of the input image
   ptrdiff_t pad_top, pad_left;
   ptrdiff_t output_height, output_width;
@@ -15,18 +37,19 @@ typedef struct leap_winograd {
 } leap_winograd;
 
 /// Transforms tiles [first, first + count) of one group of the input: v[position][tile][lane], positions
-/// `position_stride` floats apart. `m` is 2 or 4. The prologue's numbers are those of the group.
-void leap_winograd_input(leap_isa isa, int m, const leap_winograd *w, const leap_prologue *prologue,
+/// `position_stride` floats apart, as many as a patch has inputs. The prologue's numbers are those of the group.
+void leap_winograd_input(leap_isa isa, const leap_winograd *w, const leap_prologue *prologue,
                          const float *image, ptrdiff_t first, ptrdiff_t count, float *v,
                          ptrdiff_t position_stride);
 
 /// Transforms sums [position][tile][lane] back into tiles of one group of the output: + bias, + residual, clip. `bias`
 /// and `residual` may be NULL, `residual` may be `output`; both are the group's.
-void leap_winograd_output(leap_isa isa, int m, const leap_winograd *w, const float *sums,
+void leap_winograd_output(leap_isa isa, const leap_winograd *w, const float *sums,
                           ptrdiff_t position_stride, const float *bias, const float *residual,
                           float low, float high, ptrdiff_t first, ptrdiff_t count, float *output);
 
-/// Transforms `count` filters, 3 x 3 numbers each, `stride` numbers apart, into (m + 2)^2 numbers each, in double precision,
-/// rounded once: number `position` of filter `i` goes to `target[position * position_stride + i]`.
-void leap_winograd_filters(int m, const float *filters, ptrdiff_t stride, ptrdiff_t count,
-                           float *target, ptrdiff_t position_stride);
+/// Transforms `count` filters, `stride` numbers apart, into as many numbers each as a patch has inputs, in double precision,
+/// rounded once: number `position` of filter `i` goes to `target[position * position_stride + i]`. Of `w`, the line and the
+/// extents of tiles are read.
+void leap_winograd_filters(const leap_winograd *w, const float *filters, ptrdiff_t stride,
+                           ptrdiff_t count, float *target, ptrdiff_t position_stride);

@@ -43,13 +43,17 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case transposed
   case triangle
   case window
+  case winograd1d
   case winograd2
   case winograd4
 
-  /// Whether a name stands for this algorithm: its own, or that of its family: `winograd` stands for `winograd2` and
-  /// `winograd4`.
-  package func isMeant(by name: String) -> Bool {
-    rawValue == name
-      || rawValue.hasPrefix(name) && rawValue.dropFirst(name.count).allSatisfy(\.isNumber)
+  /// Whether a name stands for this algorithm: its own, or that of its family.
+  package func isMeant(by name: String) -> Bool { rawValue == name || family == name }
+
+  private var family: String? {
+    switch self {
+    case .winograd1d, .winograd2, .winograd4: "winograd"
+    default: nil
+    }
   }
 }

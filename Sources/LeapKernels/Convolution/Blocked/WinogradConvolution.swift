@@ -1,5 +1,6 @@
-// WinogradConvolution: 3 x 3 convolutions of stride 1 with fewer multiplications (Lavin and Gray, "Fast Algorithms for
-// Convolutional Neural Networks", 2016): F(4x4, 3x3) a quarter of them, F(2x2, 3x3) four ninths.
+// WinogradConvolution: convolutions of stride 1 with fewer multiplications (Winograd, "Arithmetic Complexity of Computations",
+// 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016). Of 3 x 3 taps: F(4x4, 3x3) a quarter of
+// them, F(2x2, 3x3) four ninths; of a row or a column of them: F(4, 3) a half, F(4, 5) two fifths, F(3, 7) three sevenths.
 //
 // 1. Tiles are transformed and multiplied some at a time, so that what lies between stays in the second-level cache.
 // 2. A tile's result depends on that tile alone: blocks change no bit.
@@ -11,12 +12,12 @@ enum WinogradConvolution {
   static func candidates(
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
   ) -> [KernelCandidate] {
-    guard planar.kernel == (3, 3), planar.stride == (1, 1), planar.dilation == (1, 1),
-      planar.pad.top >= 0, planar.pad.left >= 0
+    guard planar.stride == (1, 1), planar.dilation == (1, 1), planar.pad.top >= 0,
+      planar.pad.left >= 0
     else { return [] }
     return worthwhileTiles(geometry, planar, request).map { tile in
       blockedCandidate(
-        tile == 2 ? .winograd2 : .winograd4, geometry, request,
+        tile.algorithm, geometry, request,
         input: .blocked(width: request.instructionSet.blockWidth),
         cost: cost(tile, geometry, planar, request),
         filter: { WinogradFilter(tile, geometry, $0).recipe },
@@ -24,19 +25,20 @@ enum WinogradConvolution {
     }
   }
 
-  /// The tile sizes whose time is worth the memory of their filters: 16/9 of the plain ones for tiles of 2, 4 times those for
-  /// tiles of 4. Under the policy `balanced` each must save enough against what takes less memory.
+  /// The tiles whose time is worth the memory of their filters: 16/9 of the plain ones for 2 x 2 outputs, 4 times those for
+  /// 4 x 4, 9/7 to 2 times those for lines. Under the policy `balanced` each must save enough against what takes less memory.
   private static func worthwhileTiles(
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
-  ) -> [Int] {
+  ) -> [WinogradTile] {
+    let all = WinogradTile.all(for: planar.kernel)
     switch request.memoryPolicy {
-    case .fast: return [2, 4]
+    case .fast: return all
     case .lean: return []
     case .balanced: break
     }
     var chosen = BlockedConvolution.productCost(geometry, planar, request, stem: false)
-    var tiles: [Int] = []
-    for tile in [2, 4] {
+    var tiles: [WinogradTile] = []
+    for tile in all {
       let cost = cost(tile, geometry, planar, request)
       // Both in proportion to the batch, which must not decide.
       let saved = chosen.nanoseconds - cost.nanoseconds
@@ -51,23 +53,19 @@ enum WinogradConvolution {
   /// What a byte of memory must save of each run.
   private static let nanosecondsPerByte = 0.04
 
-  static func tiles(_ tile: Int, _ planar: PlanarGeometry) -> (rows: Int, columns: Int) {
-    ((planar.output.height + tile - 1) / tile, (planar.output.width + tile - 1) / tile)
-  }
-
   private static func cost(
-    _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ tile: WinogradTile, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
     _ request: KernelRequest
   ) -> Cost {
     let width = request.instructionSet.blockWidth
-    let (rows, columns) = tiles(tile, planar)
-    let positions = Double((tile + 2) * (tile + 2))
+    let (rows, columns) = tile.count(planar)
+    let positions = Double(tile.positions)
     let count = Double(geometry.batch * rows * columns)
     let inputs = Double(ChannelBlocks(width: width, channels: geometry.inputChannels).slots)
     let outputs = Double(ChannelBlocks(width: width, channels: geometry.outputChannels).slots)
-    // A transformed number costs about as much as 24 operations of the product.
-    let operations =
-      2 * count * positions * inputs * outputs + 24 * count * positions * (inputs + outputs)
+    // A transformed number costs about as much as 24 operations of the product, a sum that goes on in another part as 16.
+    let transforms = 24 * (inputs + outputs) + 16 * Double(tile.parts - 1) * outputs
+    let operations = count * positions * (2 * inputs * outputs + transforms)
     return Cost(
       operations: operations, bytes: request.variableBytes,
       weightBytes: Double(geometry.batch) * positions * inputs * outputs * 4,
@@ -77,7 +75,7 @@ enum WinogradConvolution {
 
 /// Transformed filters: [panel][position][chunk][group][lane][vector lanes].
 struct WinogradFilter: Sendable {
-  let tile: Int
+  let tile: WinogradTile
   let chunks: OutputChunks
   /// Chunks of a panel, which share each reading of a position's pixels.
   let panelChunks: Int
@@ -86,7 +84,7 @@ struct WinogradFilter: Sendable {
   private let inputChannels: Int
   private let outputChannels: Int
 
-  init(_ tile: Int, _ geometry: ConvolutionGeometry, _ request: KernelRequest) {
+  init(_ tile: WinogradTile, _ geometry: ConvolutionGeometry, _ request: KernelRequest) {
     self.tile = tile
     let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
     chunks = OutputChunks(kernel, channels: geometry.outputChannels)
@@ -102,7 +100,7 @@ struct WinogradFilter: Sendable {
   /// With so many input channels the pixels of one position fill a good part of a second-level cache.
   private static let manyInputs = 512
 
-  var positions: Int { (tile + 2) * (tile + 2) }
+  var positions: Int { tile.positions }
   private var byteCount: Int { positions * inputSlots * chunks.groups * chunks.width * 4 }
 
   /// Whether a kernel fetches the next filters while it uses some.
@@ -133,7 +131,8 @@ struct WinogradFilter: Sendable {
 
   var recipe: PackingRecipe {
     let key = PackingKey(
-      "winograd", [tile, chunks.width, chunks.vectors, panelChunks], layout: .blocked(blocks))
+      tile.algorithm.rawValue, [tile.positions, chunks.width, chunks.vectors, panelChunks],
+      layout: .blocked(blocks))
     return PackingRecipe(
       key: key, byteCount: byteCount, rows: outputChannels
     ) { rows, source, target in
@@ -149,6 +148,8 @@ struct WinogradFilter: Sendable {
   ) {
     let channels = blocks.channels(inputChannels)
     let chunkLanes = chunks.vectors * chunks.width
+    let taps = tile.taps.height * tile.taps.width
+    var shape = tile.shape
     for chunk in rows.lowerBound / chunkLanes..<chunks.count {
       let first = chunk * chunkLanes
       let lanes = chunks.groups(of: chunk).count * chunks.width
@@ -163,7 +164,7 @@ struct WinogradFilter: Sendable {
         if let channel = channels[slot] {
           let filter = (outputs.lowerBound - rows.lowerBound) * inputChannels + channel
           leap_winograd_filters(
-            Int32(tile), source + filter * 9, inputChannels * 9, outputs.count, start, stride)
+            &shape, source + filter * taps, inputChannels * taps, outputs.count, start, stride)
           written = outputs.count
         }
         let left = end - outputs.lowerBound - written
@@ -177,7 +178,7 @@ struct WinogradFilter: Sendable {
 }
 
 struct WinogradKernel: Sendable {
-  private let tile: Int
+  private let tile: WinogradTile
   private let batch: Int
   private let filter: WinogradFilter
   private let epilogue: BlockedEpilogue
@@ -191,7 +192,7 @@ struct WinogradKernel: Sendable {
   private let prologue: BlockedPrologue
 
   init(
-    _ tile: Int, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
+    _ tile: WinogradTile, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
     _ request: KernelRequest
   ) throws {
     self.tile = tile
@@ -201,12 +202,9 @@ struct WinogradKernel: Sendable {
     filter = WinogradFilter(tile, geometry, request)
     epilogue = try BlockedEpilogue(
       request, channels: geometry.outputChannels, width: product.width)
-    let (rows, columns) = WinogradConvolution.tiles(tile, planar)
+    let (rows, columns) = tile.count(planar)
     tiles = rows * columns
-    shape = leap_winograd(
-      height: planar.input.height, width: planar.input.width, pad_top: planar.pad.top,
-      pad_left: planar.pad.left, output_height: planar.output.height,
-      output_width: planar.output.width, tile_columns: columns)
+    shape = tile.shape(planar)
     imageStride = try request.requiredInput(0).imageStride
     inputPixels = planar.inputPixels
     outputRow = planar.output.width
@@ -311,7 +309,7 @@ struct WinogradKernel: Sendable {
     for group in groups {
       var prologue = prologue.bound(invocation, group: group)
       leap_winograd_input(
-        instructionSet, Int32(tile), &shape, &prologue, x + group * inputPixels * width, first,
+        instructionSet, &shape, &prologue, x + group * inputPixels * width, first,
         count, v + group * count * width, inputStride(count))
     }
   }
@@ -329,18 +327,26 @@ struct WinogradKernel: Sendable {
     var tap = 0
     withUnsafePointer(to: &tap) { tap in
       var d = leap_blocked_product(
-        columns: count, in_row: 0, in_pixel: width, groups: groups, group_stride: count * width,
+        columns: count, in_row: 0, in_pixel: width, groups: 0, group_stride: count * width,
         tap_count: 1, taps: tap, lanes: width, out_row: 0, out_pixel: width,
-        out_group: count * width, residual_group: 0, low: -.infinity, high: .infinity,
+        out_group: count * width, residual_group: count * width, low: -.infinity, high: .infinity,
         prefetch: filter.prefetch)
+      let parts = min(tile.parts, groups)
       for position in 0..<positions {
         for chunk in panelChunks {
           let vectors = filter.chunks.groups(of: chunk).count
-          product.function(
-            &d, v + position * inputStride,
-            packed + filter.offset(position: position, chunk: chunk), nil, nil,
+          let from = v + position * inputStride
+          let filters = packed + filter.offset(position: position, chunk: chunk)
+          let to =
             sums + (chunk - panelChunks.lowerBound) * chunkSums
-              + position * sumStride(count, groups: vectors), 0, count, vectors)
+            + position * sumStride(count, groups: vectors)
+          for part in 0..<parts {
+            let (first, end) = (part * groups / parts, (part + 1) * groups / parts)
+            d.groups = end - first
+            product.function(
+              &d, from + first * d.group_stride, filters + first * width * vectors * width, nil,
+              part == 0 ? nil : to, to, 0, count, vectors)
+          }
         }
       }
     }
@@ -362,7 +368,7 @@ struct WinogradKernel: Sendable {
     var shape = shape
     for group in outputs {
       leap_winograd_output(
-        instructionSet, Int32(tile), &shape,
+        instructionSet, &shape,
         sums + (group - outputs.lowerBound) * count * width, sumStride,
         epilogue.biasPointer(invocation, group: group),
         epilogue.residualPointer(invocation, image: image, group: group), epilogue.low,
@@ -379,9 +385,10 @@ struct WinogradKernel: Sendable {
     if epilogue.isFinished { return }
     let (height, columns) = (shape.output_height, shape.tile_columns)
     for index in first..<first + count {
-      let (row, column) = (index / columns * tile, index % columns * tile)
-      let right = min(outputRow, column + tile)
-      for y in row..<min(height, row + tile) {
+      let row = index / columns * tile.outputs.height
+      let column = index % columns * tile.outputs.width
+      let right = min(outputRow, column + tile.outputs.width)
+      for y in row..<min(height, row + tile.outputs.height) {
         epilogue.finish(
           invocation, image: image, groups: groups,
           pixels: y * outputRow + column..<y * outputRow + right)
