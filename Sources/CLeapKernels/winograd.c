@@ -34,6 +34,26 @@ static void product_of_squares(const leap_winograd_line *line, int without, doub
   }
 }
 
+// The numbers of a point: its powers over the product of its distances to the other points, at 0 without that; those of
+// infinity are the last tap alone.
+static void filter_matrix(leap_winograd_line *line) {
+  const int last = line->outputs + line->taps - 2, zero = last - 2 * line->pairs;
+  for (int r = 0; r < line->taps; r++) {
+    line->filter[0][r] = r == 0;
+    line->filter[last][r] = r == line->taps - 1;
+  }
+  for (int k = 0; k < 2 * line->pairs; k++) {
+    const double square = line->points[k / 2] * line->points[k / 2];
+    const double point = k % 2 ? -line->points[k / 2] : line->points[k / 2];
+    double distance = zero ? 2 * square : 2 * point;
+    for (int l = 0; l < line->pairs; l++) {
+      if (l != k / 2) distance *= square - line->points[l] * line->points[l];
+    }
+    double power = 1;
+    for (int r = 0; r < line->taps; r++, power *= point) line->filter[zero + k][r] = power / distance;
+  }
+}
+
 int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     if (lines[i].outputs != outputs || lines[i].taps != taps) continue;
@@ -50,6 +70,7 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
       for (int j = 0; j < line->pairs - 1; j++) line->pair[k][j] = (float)c[j];
       for (int n = 0; n < outputs; n++) line->powers[n][k] = (float)pow(line->points[k], n);
     }
+    filter_matrix(line);
     return 1;
   }
   return 0;
@@ -284,53 +305,73 @@ void leap_winograd_output(leap_isa isa, const leap_winograd *w, const float *sum
 }
 
 // Filters that are transformed side by side.
-enum { FILTER_LANES = 8, MOST_TAPS = 7, MOST_COLUMNS = 3, MOST_INPUTS = 2 * LEAP_WINOGRAD_PAIRS + 2 };
-typedef double filter_lanes[FILTER_LANES];
+enum { FILTER_LANES = 8 };
+typedef double filter_lanes __attribute__((ext_vector_type(FILTER_LANES)));
+typedef float filter_floats __attribute__((ext_vector_type(FILTER_LANES), aligned(4)));
 
-// A point's number: the filter's polynomial there, over the product of the distances to the other points; at 0 without it.
-static void filter_line(const leap_winograd_line *line, const filter_lanes *taps,
-                        filter_lanes *restrict points) {
-  const int last = line->outputs + line->taps - 2, zero = last - 2 * line->pairs;
-  memcpy(points[0], taps[0], sizeof *points);
-  memcpy(points[last], taps[line->taps - 1], sizeof *points);
-  for (int k = 0; k < 2 * line->pairs; k++) {
-    const double square = line->points[k / 2] * line->points[k / 2];
-    const double point = k % 2 ? -line->points[k / 2] : line->points[k / 2];
-    double distance = zero ? 2 * square : 2 * point;
-    for (int l = 0; l < line->pairs; l++) {
-      if (l != k / 2) distance *= square - line->points[l] * line->points[l];
-    }
-    for (int i = 0; i < FILTER_LANES; i++) {
-      double sum = 0;
-      for (int r = line->taps - 1; r >= 0; r--) sum = sum * point + taps[r][i];
-      points[zero + k][i] = sum / distance;
-    }
+// The numbers of some filters' line from its taps, which are `from_step` vectors apart.
+static inline __attribute__((always_inline)) void filter_line(
+    const leap_winograd_line *line, int inputs, int taps, const filter_lanes *from, int from_step,
+    filter_lanes *to) {
+  for (int n = 0; n < inputs; n++) {
+    to[n] = line->filter[n][0] * from[0];
+    for (int r = 1; r < taps; r++) to[n] += line->filter[n][r] * from[r * from_step];
   }
 }
 
-void leap_winograd_filters(const leap_winograd *w, const float *filters, ptrdiff_t stride,
-                           ptrdiff_t count, float *target, ptrdiff_t position_stride) {
-  const int taps = w->line.taps, inputs = taps + w->line.outputs - 1;
-  const int is_square = w->patch_height > 1 && w->patch_width > 1;
-  const int columns = is_square ? taps : 1, width = is_square ? inputs : 1;
-  for (ptrdiff_t first = 0; first < count; first += FILTER_LANES) {
-    const ptrdiff_t lanes = count - first < FILTER_LANES ? count - first : FILTER_LANES;
-    filter_lanes half[MOST_INPUTS][MOST_COLUMNS], points[MOST_INPUTS];
-    for (int c = 0; c < columns; c++) {
-      filter_lanes g[MOST_TAPS] = {{0}};
-      for (ptrdiff_t i = 0; i < lanes; i++) {
-        for (int k = 0; k < taps; k++) g[k][i] = filters[(first + i) * stride + k * columns + c];
-      }
-      filter_line(&w->line, g, points);
-      for (int r = 0; r < inputs; r++) memcpy(half[r][c], points[r], sizeof *points);
+// INPUTS numbers from the TAPS of each line of a filter, COLUMNS lines; those of squares line by line, then across.
+#define FILTERS(ISA, TARGET, INPUTS, TAPS, COLUMNS)                                                \
+  TARGET static void filters_##INPUTS##x##COLUMNS##_##ISA(                                         \
+      const leap_winograd_line *line, const float *filters, ptrdiff_t stride, ptrdiff_t count,     \
+      float *target, ptrdiff_t position_stride) {                                                  \
+    enum { ACROSS = COLUMNS == 1 ? 1 : INPUTS };                                                   \
+    for (ptrdiff_t first = 0; first < count; first += FILTER_LANES) {                              \
+      const ptrdiff_t lanes = count - first < FILTER_LANES ? count - first : FILTER_LANES;         \
+      filter_lanes g[TAPS * COLUMNS], half[COLUMNS][INPUTS];                                       \
+      for (ptrdiff_t i = 0; i < FILTER_LANES; i++) {                                               \
+        const float *filter = filters + (first + (i < lanes ? i : 0)) * stride;                    \
+        LEAP_UNROLL for (int k = 0; k < TAPS * COLUMNS; k++) ((double *)&g[k])[i] = filter[k];     \
+      }                                                                                            \
+      LEAP_UNROLL for (int c = 0; c < COLUMNS; c++) {                                              \
+        filter_line(line, INPUTS, TAPS, g + c, COLUMNS, half[c]);                                  \
+      }                                                                                            \
+      for (int r = 0; r < INPUTS; r++) {                                                           \
+        filter_lanes points[ACROSS];                                                               \
+        if (COLUMNS == 1) points[0] = half[0][r];                                                  \
+        else filter_line(line, ACROSS, TAPS, &half[0][r], INPUTS, points);                         \
+        LEAP_UNROLL for (int s = 0; s < ACROSS; s++) {                                             \
+          float *place = target + (r * ACROSS + s) * position_stride + first;                      \
+          const filter_floats numbers = __builtin_convertvector(points[s], filter_floats);         \
+          if (lanes == FILTER_LANES) *(filter_floats *)place = numbers;                            \
+          else memcpy(place, &numbers, (size_t)lanes * sizeof(float));                             \
+        }                                                                                          \
+      }                                                                                            \
+    }                                                                                              \
+  }
+
+#define FILTER_INSTANCE(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                      \
+  FILTERS(ISA, TARGET, 4, 3, 3)                                                                    \
+  FILTERS(ISA, TARGET, 6, 3, 3)                                                                    \
+  FILTERS(ISA, TARGET, 6, 3, 1)                                                                    \
+  FILTERS(ISA, TARGET, 8, 5, 1)                                                                    \
+  FILTERS(ISA, TARGET, 9, 7, 1)
+LEAP_FOR_EACH_ISA(FILTER_INSTANCE)
+
+void leap_winograd_filters(leap_isa isa, const leap_winograd *w, const float *filters,
+                           ptrdiff_t stride, ptrdiff_t count, float *target,
+                           ptrdiff_t position_stride) {
+  const leap_winograd_line *line = &w->line;
+  const int inputs = line->outputs + line->taps - 1;
+  if (w->patch_height > 1 && w->patch_width > 1) {
+    switch (inputs) {
+      case 4: LEAP_CALL(isa, filters_4x3, line, filters, stride, count, target, position_stride) break;
+      case 6: LEAP_CALL(isa, filters_6x3, line, filters, stride, count, target, position_stride) break;
     }
-    for (int r = 0; r < inputs; r++) {
-      if (is_square) filter_line(&w->line, half[r], points);
-      const filter_lanes *row = is_square ? points : half[r];
-      for (int s = 0; s < width; s++) {
-        float *place = target + (r * width + s) * position_stride + first;
-        for (ptrdiff_t i = 0; i < lanes; i++) place[i] = (float)row[s][i];
-      }
+  } else {
+    switch (inputs) {
+      case 6: LEAP_CALL(isa, filters_6x1, line, filters, stride, count, target, position_stride) break;
+      case 8: LEAP_CALL(isa, filters_8x1, line, filters, stride, count, target, position_stride) break;
+      case 9: LEAP_CALL(isa, filters_9x1, line, filters, stride, count, target, position_stride) break;
     }
   }
 }

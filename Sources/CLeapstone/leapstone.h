@@ -88,7 +88,7 @@ leapstone_status leapstone_options_create(leapstone_options **options);
  *                                              those that can be used as they lie stay mapped from the file. Truncating the file
  *                                              while the session lives then ends the process.
  *   memory-policy    fast | balanced | lean    speed against memory (balanced): fast packs weights and takes scratch as it likes,
- *                                              lean takes the least. Results may differ in their last places
+ *                                              lean little. Results may differ in their last places
  *   isa              auto | avx512 | avx2 | neon | portable
  *                                              the instruction set of the kernels; auto (the default): what LEAPSTONE_ISA names,
  *                                              or the best there is. One that the machine does not have is refused when a

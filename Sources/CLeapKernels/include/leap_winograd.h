@@ -7,7 +7,12 @@
 #include "leap_blocked_image.h"
 #include "leap_cpu.h"
 
-enum { LEAP_WINOGRAD_PAIRS = 4, LEAP_WINOGRAD_OUTPUTS = 4 };
+enum {
+  LEAP_WINOGRAD_PAIRS = 4,
+  LEAP_WINOGRAD_OUTPUTS = 4,
+  LEAP_WINOGRAD_TAPS = 7,
+  LEAP_WINOGRAD_INPUTS = 2 * LEAP_WINOGRAD_PAIRS + 2
+};
 
 /// F(outputs, taps) of one line: the points of its polynomials, besides infinity and, where outputs + taps - 1 is even, 0;
 /// and the coefficients that follow from them.
@@ -19,6 +24,7 @@ typedef struct leap_winograd_line {
   float zero[LEAP_WINOGRAD_PAIRS];      // likewise over the lowest, which is left out
   float pair[LEAP_WINOGRAD_PAIRS][LEAP_WINOGRAD_PAIRS - 1];       // of the product without that pair's
   float powers[LEAP_WINOGRAD_OUTPUTS][LEAP_WINOGRAD_PAIRS];       // powers[i][pair] = p^i
+  double filter[LEAP_WINOGRAD_INPUTS][LEAP_WINOGRAD_TAPS];        // a filter's numbers from its taps
 } leap_winograd_line;
 
 /// Makes F(2, 3), F(4, 3), F(4, 5) or F(3, 7); returns whether it is one of these.
@@ -51,5 +57,6 @@ void leap_winograd_output(leap_isa isa, const leap_winograd *w, const float *sum
 /// Transforms `count` filters, `stride` numbers apart, into as many numbers each as a patch has inputs, in double precision,
 /// rounded once: number `position` of filter `i` goes to `target[position * position_stride + i]`. Of `w`, the line and the
 /// extents of tiles are read.
-void leap_winograd_filters(const leap_winograd *w, const float *filters, ptrdiff_t stride,
-                           ptrdiff_t count, float *target, ptrdiff_t position_stride);
+void leap_winograd_filters(leap_isa isa, const leap_winograd *w, const float *filters,
+                           ptrdiff_t stride, ptrdiff_t count, float *target,
+                           ptrdiff_t position_stride);

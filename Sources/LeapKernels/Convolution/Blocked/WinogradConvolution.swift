@@ -26,16 +26,12 @@ enum WinogradConvolution {
   }
 
   /// The tiles whose time is worth the memory of their filters: 16/9 of the plain ones for 2 x 2 outputs, 4 times those for
-  /// 4 x 4, 9/7 to 2 times those for lines. Under the policy `balanced` each must save enough against what takes less memory.
+  /// 4 x 4, 9/7 to 2 times those for lines. Each must save enough against what takes less memory.
   private static func worthwhileTiles(
     _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry, _ request: KernelRequest
   ) -> [WinogradTile] {
     let all = WinogradTile.all(for: planar.kernel)
-    switch request.memoryPolicy {
-    case .fast: return all
-    case .lean: return []
-    case .balanced: break
-    }
+    guard let price = nanosecondsPerByte(request.memoryPolicy) else { return all }
     var chosen = BlockedConvolution.productCost(geometry, planar, request, stem: false)
     var tiles: [WinogradTile] = []
     for tile in all {
@@ -43,15 +39,21 @@ enum WinogradConvolution {
       // Both in proportion to the batch, which must not decide.
       let saved = chosen.nanoseconds - cost.nanoseconds
       let added = cost.weightBytes - chosen.weightBytes
-      guard saved >= added * nanosecondsPerByte else { continue }
+      guard saved >= added * price else { continue }
       tiles.append(tile)
       chosen = cost
     }
     return tiles
   }
 
-  /// What a byte of memory must save of each run.
-  private static let nanosecondsPerByte = 0.04
+  /// What a byte of memory must save of each run, where it must. At a nanosecond, those of up to 256 channels of a U-Net do.
+  private static func nanosecondsPerByte(_ policy: MemoryPolicy) -> Double? {
+    switch policy {
+    case .fast: nil
+    case .balanced: 0.04
+    case .lean: 1
+    }
+  }
 
   private static func cost(
     _ tile: WinogradTile, _ geometry: ConvolutionGeometry, _ planar: PlanarGeometry,
@@ -80,13 +82,15 @@ struct WinogradFilter: Sendable {
   /// Chunks of a panel, which share each reading of a position's pixels.
   let panelChunks: Int
   let inputSlots: Int
+  private let instructionSet: leap_isa
   private let blocks: ChannelBlocks
   private let inputChannels: Int
   private let outputChannels: Int
 
   init(_ tile: WinogradTile, _ geometry: ConvolutionGeometry, _ request: KernelRequest) {
     self.tile = tile
-    let kernel = leap_blocked_kernel_for(request.instructionSet.cValue)
+    instructionSet = request.instructionSet.cValue
+    let kernel = leap_blocked_kernel_for(instructionSet)
     chunks = OutputChunks(kernel, channels: geometry.outputChannels)
     inputChannels = geometry.inputChannels
     outputChannels = geometry.outputChannels
@@ -164,7 +168,9 @@ struct WinogradFilter: Sendable {
         if let channel = channels[slot] {
           let filter = (outputs.lowerBound - rows.lowerBound) * inputChannels + channel
           leap_winograd_filters(
-            &shape, source + filter * taps, inputChannels * taps, outputs.count, start, stride)
+            instructionSet, &shape, source + filter * taps, inputChannels * taps, outputs.count,
+            start,
+            stride)
           written = outputs.count
         }
         let left = end - outputs.lowerBound - written
