@@ -95,10 +95,17 @@
     const ptrdiff_t least = count / tiles;                                                         \
     for (; tiles > 0; tiles--) {                                                                   \
       const ptrdiff_t size = least + (larger-- > 0);                                               \
-      for (ptrdiff_t p = 0; p < size; p++) {                                                       \
-        in[p] = from, to[p] = at;                                                                  \
-        from += in_pixel, at += out_pixel;                                                         \
-        if (--left == 0) from += in_turn, at += out_turn, left = columns;                          \
+      if (left > 6) {                                                                              \
+        LEAP_UNROLL for (int p = 0; p < 6; p++) {                                                  \
+          in[p] = from + p * in_pixel, to[p] = at + p * out_pixel;                                 \
+        }                                                                                          \
+        from += size * in_pixel, at += size * out_pixel, left -= size;                             \
+      } else {                                                                                     \
+        for (ptrdiff_t p = 0; p < size; p++) {                                                     \
+          in[p] = from, to[p] = at;                                                                \
+          from += in_pixel, at += out_pixel;                                                       \
+          if (--left == 0) from += in_turn, at += out_turn, left = columns;                        \
+        }                                                                                          \
       }                                                                                            \
       switch (size) {                                                                              \
         CASE(NAME, 1, V) CASE(NAME, 2, V) CASE(NAME, 3, V) CASE(NAME, 4, V) CASE(NAME, 5, V)       \

@@ -76,17 +76,18 @@ final class SegmentRun: ParallelProgram, @unchecked Sendable {
     let work = segment.regions[region].work
     var index = work.count - 1
     while work[index].firstBlock > block { index -= 1 }
-    let step = segment.steps[work[index].step]
+    let (place, step) = (work[index], work[index].step)
     let control = flushesDenormals ? Denormals.flush() : nil
     defer { control.map(Denormals.restore) }
+    // Field by field: a copy of a step would count references to all that it has.
     let invocation = Invocation(
-      operands: UnsafePointer(pointers.baseAddress! + firstPointer[work[index].step]),
-      inputCount: step.inputCount, scratch: scratch + scratchPerWorker * worker,
-      sharedScratch: shared + step.sharedOffset)
+      operands: UnsafePointer(pointers.baseAddress! + firstPointer[step]),
+      inputCount: segment.steps[step].inputCount, scratch: scratch + scratchPerWorker * worker,
+      sharedScratch: shared + segment.steps[step].sharedOffset)
     do {
-      try step.kernel.phases[work[index].phase].body(invocation, block - work[index].firstBlock)
+      try segment.steps[step].kernel.phases[place.phase].body(invocation, block - place.firstBlock)
     } catch let error as OperatorError {
-      throw StepFailure(step: work[index].step, reason: error.reason)
+      throw StepFailure(step: step, reason: error.reason)
     }
   }
 
