@@ -4,13 +4,12 @@
 // 2. What a pair of points ±p have in common is computed once.
 #include "leap_winograd.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "instruction_sets.h"
 
 // The points: infinity, pairs ±p, and 0 where a line has an even number of inputs. These round little: for F(4, 3) half as
-// much as 0, ±1, ±2, for F(3, 7) half as much as ±1/4, ±1/2, ±1, ±2.
+// much as 0, ±1, ±2, for F(3, 7) half as much as ±1/4, ±1/2, ±1, ±2. The line of n pairs is lines[n - 1].
 static const struct {
   int outputs, taps, pairs;
   double points[LEAP_WINOGRAD_PAIRS];
@@ -20,19 +19,6 @@ static const struct {
   {4, 5, 3, {0.5, 1, 2}},
   {3, 7, 4, {0.25, 0.6875, 1.125, 2}},
 };
-
-// The coefficients of the product of all x - p^2 but the one of pair `without`, the lowest first.
-static void product_of_squares(const leap_winograd_line *line, int without, double *coefficients) {
-  int degree = 0;
-  coefficients[0] = 1;
-  for (int k = 0; k < line->pairs; k++) {
-    if (k == without) continue;
-    const double square = line->points[k] * line->points[k];
-    coefficients[degree + 1] = 0;
-    for (int j = ++degree; j > 0; j--) coefficients[j] = coefficients[j - 1] - square * coefficients[j];
-    coefficients[0] *= -square;
-  }
-}
 
 // The numbers of a point: its powers over the product of its distances to the other points, at 0 without that; those of
 // infinity are the last tap alone.
@@ -59,21 +45,52 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
     if (lines[i].outputs != outputs || lines[i].taps != taps) continue;
     *line = (leap_winograd_line){.outputs = outputs, .taps = taps, .pairs = lines[i].pairs};
     memcpy(line->points, lines[i].points, sizeof line->points);
-    double c[LEAP_WINOGRAD_PAIRS + 1];
-    product_of_squares(line, -1, c);
-    for (int j = 0; j < line->pairs; j++) {
-      line->infinity[j] = (float)c[j];
-      line->zero[j] = (float)(c[j + 1] / c[0]);
-    }
-    for (int k = 0; k < line->pairs; k++) {
-      product_of_squares(line, k, c);
-      for (int j = 0; j < line->pairs - 1; j++) line->pair[k][j] = (float)c[j];
-      for (int n = 0; n < outputs; n++) line->powers[n][k] = (float)pow(line->points[k], n);
-    }
     filter_matrix(line);
     return 1;
   }
   return 0;
+}
+
+#define INLINE static inline __attribute__((always_inline))
+
+// What the transforms of a line multiply by. Compilers work all of it out.
+typedef struct line_coefficients {
+  float infinity[LEAP_WINOGRAD_PAIRS];  // of the product of all x - p^2, the lowest first; the highest is 1
+  float zero[LEAP_WINOGRAD_PAIRS];      // likewise over the lowest, which is left out
+  float pair[LEAP_WINOGRAD_PAIRS][LEAP_WINOGRAD_PAIRS];     // of the product without that pair's
+  float powers[LEAP_WINOGRAD_OUTPUTS][LEAP_WINOGRAD_PAIRS];  // powers[i][pair] = p^i
+} line_coefficients;
+
+// The coefficients of the product of all x - p^2 but the one of pair `without`, the lowest first.
+INLINE void product_of_squares(const double *points, int pairs, int without, double *coefficients) {
+  coefficients[0] = 1;
+  LEAP_UNROLL for (int j = 1; j <= pairs; j++) coefficients[j] = 0;
+  LEAP_UNROLL for (int k = 0; k < pairs; k++) {
+    if (k == without) continue;
+    const double square = points[k] * points[k];
+    LEAP_UNROLL for (int j = pairs; j > 0; j--) {
+      coefficients[j] = coefficients[j - 1] - square * coefficients[j];
+    }
+    coefficients[0] *= -square;
+  }
+}
+
+INLINE line_coefficients coefficients_of(int outputs, int pairs) {
+  const double *points = lines[pairs - 1].points;
+  line_coefficients line;
+  double c[LEAP_WINOGRAD_PAIRS + 1];
+  product_of_squares(points, pairs, -1, c);
+  LEAP_UNROLL for (int j = 0; j < pairs; j++) {
+    line.infinity[j] = (float)c[j];
+    line.zero[j] = (float)(c[j + 1] / c[0]);
+  }
+  LEAP_UNROLL for (int k = 0; k < pairs; k++) {
+    product_of_squares(points, pairs, k, c);
+    LEAP_UNROLL for (int j = 0; j < pairs; j++) line.pair[k][j] = (float)c[j];
+    double power = 1;
+    LEAP_UNROLL for (int i = 0; i < outputs; i++, power *= points[k]) line.powers[i][k] = (float)power;
+  }
+  return line;
 }
 
 // One line of a tile, of Z + 2 P + 1 numbers, Z being 1 where 0 is a point: a point's number is the sum over the coefficients of
@@ -83,20 +100,20 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
     LEAP_UNROLL for (int k = 0; k < P; k++) {                                                      \
       V with_x = D[Z + 2 * P - 1], with_p = D[Z + 2 * P - 2];                                      \
       LEAP_UNROLL for (int j = P - 2; j >= 0; j--) {                                               \
-        with_x = MULTIPLY_ADD((V)(L->pair[k][j]), D[Z + 2 * j + 1], with_x);                       \
-        with_p = MULTIPLY_ADD((V)(L->pair[k][j]), D[Z + 2 * j], with_p);                           \
+        with_x = MULTIPLY_ADD((V)(L.pair[k][j]), D[Z + 2 * j + 1], with_x);                        \
+        with_p = MULTIPLY_ADD((V)(L.pair[k][j]), D[Z + 2 * j], with_p);                            \
       }                                                                                            \
-      T[Z + 2 * k] = MULTIPLY_ADD((V)(L->powers[1][k]), with_p, with_x);                           \
-      T[Z + 2 * k + 1] = MULTIPLY_ADD((V)(-L->powers[1][k]), with_p, with_x);                      \
+      T[Z + 2 * k] = MULTIPLY_ADD((V)(L.powers[1][k]), with_p, with_x);                            \
+      T[Z + 2 * k + 1] = MULTIPLY_ADD((V)(-L.powers[1][k]), with_p, with_x);                       \
     }                                                                                              \
     T[Z + 2 * P] = D[Z + 2 * P];                                                                   \
     LEAP_UNROLL for (int j = P - 1; j >= 0; j--) {                                                 \
-      T[Z + 2 * P] = MULTIPLY_ADD((V)(L->infinity[j]), D[Z + 2 * j], T[Z + 2 * P]);                \
+      T[Z + 2 * P] = MULTIPLY_ADD((V)(L.infinity[j]), D[Z + 2 * j], T[Z + 2 * P]);                 \
     }                                                                                              \
     if (Z) {                                                                                       \
       T[0] = D[0];                                                                                 \
       LEAP_UNROLL for (int j = 0; j < P; j++) {                                                    \
-        T[0] = MULTIPLY_ADD((V)(L->zero[j]), D[2 * j + 2], T[0]);                                  \
+        T[0] = MULTIPLY_ADD((V)(L.zero[j]), D[2 * j + 2], T[0]);                                   \
       }                                                                                            \
     }                                                                                              \
   }
@@ -112,25 +129,26 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
     LEAP_UNROLL for (int k = 1; k < P; k++) Y[0] += pair[0][k];                                    \
     if (Z) Y[0] += S[0];                                                                           \
     LEAP_UNROLL for (int i = 1; i < M; i++) {                                                      \
-      Y[i] = (V)(L->powers[i][0]) * pair[i % 2][0];                                                \
+      Y[i] = (V)(L.powers[i][0]) * pair[i % 2][0];                                                 \
       LEAP_UNROLL for (int k = 1; k < P; k++) {                                                    \
-        Y[i] = MULTIPLY_ADD((V)(L->powers[i][k]), pair[i % 2][k], Y[i]);                           \
+        Y[i] = MULTIPLY_ADD((V)(L.powers[i][k]), pair[i % 2][k], Y[i]);                            \
       }                                                                                            \
     }                                                                                              \
     Y[M - 1] += S[Z + 2 * P];                                                                      \
   }
 
-// A tile's input where it lies in the image, `row` floats from row to row; or a copy, where there is a prologue, or zeros
-// around the image.
+// A tile's rows x columns of input where they lie in the image, `row` floats from row to row; or a copy, where there is a
+// prologue, or zeros around the image.
 #define PATCH(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                                \
-  TARGET static void copy_##ISA(const leap_winograd *w, const leap_prologue *p, const float *image, \
-                                ptrdiff_t y, ptrdiff_t x, float *patch) {                          \
+  TARGET INLINE void copy_##ISA(const leap_winograd *w, const leap_prologue *p, const float *image, \
+                                ptrdiff_t y, ptrdiff_t x, ptrdiff_t rows, ptrdiff_t columns,       \
+                                float *patch) {                                                    \
     typedef VECTOR V;                                                                              \
     V scale = (V)(1), shift = (V)(0);                                                              \
     if (p->scale) scale = *(const V *)p->scale, shift = *(const V *)p->shift;                      \
     const V low = (V)(p->low), high = (V)(p->high);                                                \
-    for (ptrdiff_t r = y; r < y + w->patch_height; r++) {                                          \
-      for (ptrdiff_t c = x; c < x + w->patch_width; c++, patch += W) {                             \
+    for (ptrdiff_t r = y; r < y + rows; r++) {                                                     \
+      for (ptrdiff_t c = x; c < x + columns; c++, patch += W) {                                    \
         V value = (V)(0);                                                                          \
         if (r >= 0 && r < w->height && c >= 0 && c < w->width) {                                   \
           value = *(const V *)(image + (r * w->width + c) * W);                                    \
@@ -144,18 +162,17 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
       }                                                                                            \
     }                                                                                              \
   }                                                                                                \
-  TARGET static inline const float *patch_##ISA(const leap_winograd *w, const leap_prologue *p,    \
-                                                const float *image, ptrdiff_t tile, float *copy,   \
-                                                ptrdiff_t *row) {                                  \
+  TARGET INLINE const float *patch_##ISA(const leap_winograd *w, const leap_prologue *p,           \
+                                         const float *image, ptrdiff_t tile, ptrdiff_t rows,       \
+                                         ptrdiff_t columns, float *copy, ptrdiff_t *row) {         \
     const ptrdiff_t y = tile / w->tile_columns * w->tile_height - w->pad_top;                      \
     const ptrdiff_t x = tile % w->tile_columns * w->tile_width - w->pad_left;                      \
     *row = w->width * W;                                                                           \
-    if (!p->scale && y >= 0 && x >= 0 && y + w->patch_height <= w->height &&                       \
-        x + w->patch_width <= w->width) {                                                          \
+    if (!p->scale && y >= 0 && x >= 0 && y + rows <= w->height && x + columns <= w->width) {       \
       return image + (y * w->width + x) * W;                                                       \
     }                                                                                              \
-    copy_##ISA(w, p, image, y, x, copy);                                                           \
-    *row = w->patch_width * W;                                                                     \
+    copy_##ISA(w, p, image, y, x, rows, columns, copy);                                            \
+    *row = columns * W;                                                                            \
     return copy;                                                                                   \
   }
 
@@ -181,11 +198,12 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
   TARGET INPUT_SIGNATURE(line_input_##P##_##ISA) {                                                 \
     typedef VECTOR V;                                                                              \
     enum { N = Z + 2 * P + 1 };                                                                    \
-    const leap_winograd_line *line = &w->line;                                                     \
+    const line_coefficients line = coefficients_of(M, P);                                          \
     float copy[N * W];                                                                             \
     for (ptrdiff_t t = 0; t < count; t++) {                                                        \
       ptrdiff_t row;                                                                               \
-      const float *from = patch_##ISA(w, p, image, first + t, copy, &row);                         \
+      const float *from = patch_##ISA(w, p, image, first + t, w->patch_height, w->patch_width,     \
+                                      copy, &row);                                                 \
       const ptrdiff_t step = w->patch_height > 1 ? row : W;                                        \
       V d[N], points[N];                                                                           \
       LEAP_UNROLL for (int i = 0; i < N; i++) d[i] = *(const V *)(from + i * step);                \
@@ -196,7 +214,7 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
   TARGET OUTPUT_SIGNATURE(line_output_##P##_##ISA) {                                               \
     typedef VECTOR V;                                                                              \
     enum { N = Z + 2 * P + 1 };                                                                    \
-    const leap_winograd_line *line = &w->line;                                                     \
+    const line_coefficients line = coefficients_of(M, P);                                          \
     const V low = (V)(lowest), high = (V)(highest), b = bias ? *(const V *)bias : (V)(0);          \
     const ptrdiff_t step = w->tile_height > 1 ? w->output_width * W : W;                           \
     for (ptrdiff_t t = 0; t < count; t++) {                                                        \
@@ -219,11 +237,11 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
   TARGET INPUT_SIGNATURE(square_input_##P##_##ISA) {                                               \
     typedef VECTOR V;                                                                              \
     enum { N = Z + 2 * P + 1 };                                                                    \
-    const leap_winograd_line *line = &w->line;                                                     \
+    const line_coefficients line = coefficients_of(M, P);                                          \
     float copy[N * N * W];                                                                         \
     for (ptrdiff_t t = 0; t < count; t++) {                                                        \
       ptrdiff_t row;                                                                               \
-      const float *from = patch_##ISA(w, p, image, first + t, copy, &row);                         \
+      const float *from = patch_##ISA(w, p, image, first + t, N, N, copy, &row);                   \
       V half[N][N];                                                                                \
       LEAP_UNROLL for (int c = 0; c < N; c++) {                                                    \
         V d[N], points[N];                                                                         \
@@ -243,7 +261,7 @@ int leap_winograd_line_make(int outputs, int taps, leap_winograd_line *line) {
   TARGET OUTPUT_SIGNATURE(square_output_##P##_##ISA) {                                             \
     typedef VECTOR V;                                                                              \
     enum { N = Z + 2 * P + 1 };                                                                    \
-    const leap_winograd_line *line = &w->line;                                                     \
+    const line_coefficients line = coefficients_of(M, P);                                          \
     const V low = (V)(lowest), high = (V)(highest), b = bias ? *(const V *)bias : (V)(0);          \
     for (ptrdiff_t t = 0; t < count; t++) {                                                        \
       const ptrdiff_t y = (first + t) / w->tile_columns * M;                                       \
@@ -310,7 +328,7 @@ typedef double filter_lanes __attribute__((ext_vector_type(FILTER_LANES)));
 typedef float filter_floats __attribute__((ext_vector_type(FILTER_LANES), aligned(4)));
 
 // The numbers of some filters' line from its taps, which are `from_step` vectors apart.
-static inline __attribute__((always_inline)) void filter_line(
+INLINE void filter_line(
     const leap_winograd_line *line, int inputs, int taps, const filter_lanes *from, int from_step,
     filter_lanes *to) {
   for (int n = 0; n < inputs; n++) {

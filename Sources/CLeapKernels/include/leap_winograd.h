@@ -15,16 +15,12 @@ enum {
 };
 
 /// F(outputs, taps) of one line: the points of its polynomials, besides infinity and, where outputs + taps - 1 is even, 0;
-/// and the coefficients that follow from them.
+/// and what filters are multiplied by there.
 typedef struct leap_winograd_line {
   int outputs, taps;
   int pairs;                           // of points ±p
   double points[LEAP_WINOGRAD_PAIRS];  // p > 0 of each pair
-  float infinity[LEAP_WINOGRAD_PAIRS];  // of the product of all x - p^2, the lowest first; the highest is 1
-  float zero[LEAP_WINOGRAD_PAIRS];      // likewise over the lowest, which is left out
-  float pair[LEAP_WINOGRAD_PAIRS][LEAP_WINOGRAD_PAIRS - 1];       // of the product without that pair's
-  float powers[LEAP_WINOGRAD_OUTPUTS][LEAP_WINOGRAD_PAIRS];       // powers[i][pair] = p^i
-  double filter[LEAP_WINOGRAD_INPUTS][LEAP_WINOGRAD_TAPS];        // a filter's numbers from its taps
+  double filter[LEAP_WINOGRAD_INPUTS][LEAP_WINOGRAD_TAPS];  // a filter's numbers from its taps
 } leap_winograd_line;
 
 /// Makes F(2, 3), F(4, 3), F(4, 5) or F(3, 7); returns whether it is one of these.
