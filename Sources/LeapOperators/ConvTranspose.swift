@@ -47,6 +47,12 @@ package struct ConvTranspose: EpilogueOperator {
     context.setOutput(0, type, [x[0], channels] + spatial)
   }
 
+  /// Each element of the input is multiplied with a filter, the output channels of a group and the kernel, and added to what lies
+  /// under it; what is cut off in the end counts too.
+  package func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int? {
+    sumsOfProducts(inputs[0], terms: inputs[1]?.dimensions.dropFirst())
+  }
+
   /// The extent before anything is cut off: stride (input - 1) + output_padding + (kernel - 1) dilation + 1.
   private func fullExtent(
     input: Dimension, kernel: Dimension, axis: Int, _ resolved: SpatialAttributes.Resolved

@@ -49,6 +49,11 @@ package struct Conv: EpilogueOperator {
     context.setOutput(0, type, [x[0], w[0]] + spatial)
   }
 
+  /// Each element of the output is a sum over a filter: the channels of a group, and the kernel.
+  package func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int? {
+    sumsOfProducts(outputs.first ?? nil, terms: inputs[1]?.dimensions.dropFirst())
+  }
+
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let (x, w, y) = (request.inputs[0]!, request.inputs[1]!, request.outputs[0]!)
     let resolved = try attributes.resolved(rank: x.shape.rank - 2)

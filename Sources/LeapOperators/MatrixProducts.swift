@@ -55,6 +55,13 @@ package struct Gemm: EpilogueOperator {
     context.setOutput(0, type, [rows, columns])
   }
 
+  /// Each element of the product is a sum over the columns of A'. Scaling, and adding C, count none.
+  package func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int? {
+    let matrix = inputs[0]?.dimensions
+    return sumsOfProducts(
+      outputs.first ?? nil, terms: transposesA ? matrix?.prefix(1) : matrix?.suffix(1))
+  }
+
   private func fits(_ c: [Dimension], _ output: [Dimension]) throws -> Bool {
     zip(c.reversed(), output.reversed()).allSatisfy { mine, theirs in
       guard let mine = mine.value, let theirs = theirs.value else { return true }
@@ -122,6 +129,11 @@ package struct MatMul: EpilogueOperator {
     let rows = a.count == 1 ? [] : [a[a.count - 2]]
     let columns = b.count == 1 ? [] : [b[b.count - 1]]
     context.setOutput(0, type, batch + rows + columns)
+  }
+
+  /// Each element of the product is a sum over the columns of A.
+  package func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int? {
+    sumsOfProducts(outputs.first ?? nil, terms: inputs[0]?.dimensions.suffix(1))
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {

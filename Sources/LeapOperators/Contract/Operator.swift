@@ -64,6 +64,16 @@ package protocol Operator: Sendable {
   /// that the operator does not take.
   func infer(_ context: inout InferenceContext) throws
 
+  /// The multiply-adds that the operator's definition asks for with operands of these shapes: products that are summed, each
+  /// with its sum counted once, whatever algorithm computes them and wherever padding makes one of the factors zero. 0 where no
+  /// products are summed: averages, comparisons and element-wise maths count none, as in the figures that papers give. nil where
+  /// a shape that decides it is not known; `Int.max` on overflow.
+  ///
+  /// - Parameters:
+  ///   - inputs: nil where an input is left out, is no tensor, or is not known in full.
+  ///   - outputs: likewise.
+  func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int?
+
   /// The ways to compute it, for these operands. Never empty: throws `OperatorError` for a type it does not take.
   func candidates(_ request: KernelRequest) throws -> [KernelCandidate]
 }
@@ -74,11 +84,22 @@ extension Operator {
   package var isDeterministic: Bool { true }
   package var viewInput: Int? { nil }
   package var movedOutputs: Int { 0 }
+  package func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int? { 0 }
   package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
     if let host = self as? any HostOperator { return host }
     let isAddressable = inputs.allSatisfy { $0?.isAddressable ?? true }
     return movedOutputs == 0 || isAddressable ? nil : MoveOnHost(self, outputCount: movedOutputs)
   }
+}
+
+/// The multiply-adds of as many sums as a tensor has elements.
+///
+/// - Parameters:
+///   - sums: the tensor's shape; nil where it is not known.
+///   - terms: extents whose product is the number of terms of each sum; nil where they are not known.
+func sumsOfProducts(_ sums: Shape?, terms: ArraySlice<Int>?) -> Int? {
+  guard let sums, let terms else { return nil }
+  return Shape.product([sums.elementCount, Shape.product(terms)])
 }
 
 /// An operator whose output shapes follow from data (NonZero, Unique), or whose values are no numbers: it makes its own
