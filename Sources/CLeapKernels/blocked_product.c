@@ -133,13 +133,14 @@ KERNEL_4(f32_blocked_product_6x4_neon, , leap_f32x4, 4, LEAP_FUSED)
 #endif
 
 leap_blocked_kernel leap_blocked_kernel_for(leap_isa isa) {
-#if defined(__x86_64__)
-  if (isa == LEAP_ISA_AVX512)
-    return (leap_blocked_kernel){f32_blocked_product_6x4_avx512, 16, 4};
-  if (isa == LEAP_ISA_AVX2) return (leap_blocked_kernel){f32_blocked_product_6x2_avx2, 8, 2};
-#elif defined(__aarch64__)
-  if (isa == LEAP_ISA_NEON) return (leap_blocked_kernel){f32_blocked_product_6x4_neon, 4, 4};
-#endif
-  (void)isa;
+  switch (isa) {
+    case LEAP_ISA_AVX512:
+      return (leap_blocked_kernel){LEAP_ON_X86(f32_blocked_product_6x4_avx512), 16, 4};
+    case LEAP_ISA_AVX2:
+      return (leap_blocked_kernel){LEAP_ON_X86(f32_blocked_product_6x2_avx2), 8, 2};
+    case LEAP_ISA_NEON:
+      return (leap_blocked_kernel){LEAP_ON_ARM(f32_blocked_product_6x4_neon), 4, 4};
+    case LEAP_ISA_PORTABLE: break;
+  }
   return (leap_blocked_kernel){f32_blocked_product_6x2_portable, 4, 2};
 }

@@ -2,10 +2,24 @@
 #ifndef LEAP_INSTRUCTION_SETS_H
 #define LEAP_INSTRUCTION_SETS_H
 
+#include <stddef.h>
+
 #include "leap_cpu.h"
 
 #define LEAP_FUSED(A, B, C) __builtin_elementwise_fma(A, B, C)
 #define LEAP_SEPARATE(A, B, C) ((A) * (B) + (C))
+/// A kernel of one architecture; NULL on the others.
+#if defined(__x86_64__)
+#define LEAP_ON_X86(FUNCTION) FUNCTION
+#else
+#define LEAP_ON_X86(FUNCTION) NULL
+#endif
+#if defined(__aarch64__)
+#define LEAP_ON_ARM(FUNCTION) FUNCTION
+#else
+#define LEAP_ON_ARM(FUNCTION) NULL
+#endif
+
 #define LEAP_UNROLL _Pragma("clang loop unroll(full)")
 
 // Vectors in memory are aligned no better than floats are.

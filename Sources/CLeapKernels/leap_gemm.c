@@ -4,6 +4,8 @@
 // 2. The tile stays in registers over all of k: rows x vectors accumulators, one row of the panel, one broadcast.
 #include "leap_gemm.h"
 
+#include "instruction_sets.h"
+
 #define FUSED(A, B, C) __builtin_elementwise_fma(A, B, C)
 #define SEPARATE(A, B, C) ((A) * (B) + (C))
 
@@ -108,22 +110,18 @@ KERNEL_6(f64_panel_6x8_neon, , double, f64x2, 2, 4, FUSED)
 #endif
 
 leap_panel_kernel leap_panel_kernel_for(leap_isa isa, leap_gemm_type type) {
-#if defined(__x86_64__)
   if (isa == LEAP_ISA_AVX512 && type == LEAP_GEMM_F32)
-    return (leap_panel_kernel){f32_panel_14x32_avx512, 14, 32};
+    return (leap_panel_kernel){LEAP_ON_X86(f32_panel_14x32_avx512), 14, 32};
   if (isa == LEAP_ISA_AVX512 && type == LEAP_GEMM_F64)
-    return (leap_panel_kernel){f64_panel_14x16_avx512, 14, 16};
+    return (leap_panel_kernel){LEAP_ON_X86(f64_panel_14x16_avx512), 14, 16};
   if (isa == LEAP_ISA_AVX2 && type == LEAP_GEMM_F32)
-    return (leap_panel_kernel){f32_panel_6x16_avx2, 6, 16};
+    return (leap_panel_kernel){LEAP_ON_X86(f32_panel_6x16_avx2), 6, 16};
   if (isa == LEAP_ISA_AVX2 && type == LEAP_GEMM_F64)
-    return (leap_panel_kernel){f64_panel_6x8_avx2, 6, 8};
-#elif defined(__aarch64__)
+    return (leap_panel_kernel){LEAP_ON_X86(f64_panel_6x8_avx2), 6, 8};
   if (isa == LEAP_ISA_NEON && type == LEAP_GEMM_F32)
-    return (leap_panel_kernel){f32_panel_6x16_neon, 6, 16};
+    return (leap_panel_kernel){LEAP_ON_ARM(f32_panel_6x16_neon), 6, 16};
   if (isa == LEAP_ISA_NEON && type == LEAP_GEMM_F64)
-    return (leap_panel_kernel){f64_panel_6x8_neon, 6, 8};
-#endif
-  (void)isa;
+    return (leap_panel_kernel){LEAP_ON_ARM(f64_panel_6x8_neon), 6, 8};
   switch (type) {
     case LEAP_GEMM_F32: return (leap_panel_kernel){f32_panel_4x8_portable, 4, 8};
     case LEAP_GEMM_F64: return (leap_panel_kernel){f64_panel_4x4_portable, 4, 4};

@@ -18,6 +18,8 @@ package struct Constant: Sendable {
     /// Made from others in the same way, some rows at a time: what the buffer holds in the end are the elements of these
     /// indices of the first dimension.
     case derivedRows(@Sendable (Range<Int>, UnsafeMutableRawBufferPointer) throws -> Void)
+    /// Not where the model says: reading it throws this. Only where the reader was asked to go on without.
+    case absent(ModelError)
   }
 
   package let dataType: DataType
@@ -51,7 +53,7 @@ package struct Constant: Sendable {
   package func reshaped(_ shape: Shape) -> Constant {
     switch source {
     case .tensor(let tensor): return Constant(tensor.reshaped(shape))
-    case .file: return Constant(dataType: dataType, shape: shape, source: source)
+    case .file, .absent: return Constant(dataType: dataType, shape: shape, source: source)
     case .derived, .derivedRows:
       let made = self
       return Constant(dataType: dataType, shape: shape) { try made.tensor().reshaped(shape) }
@@ -68,11 +70,17 @@ package struct Constant: Sendable {
     switch source {
     case .tensor(let tensor): return tensor
     case .derived(let make): return try make()
+    case .absent(let error): throw error
     case .file, .derivedRows:
       return try Tensor(dataType: dataType, shape: shape, inPages: true) { bytes in
         try read(rows: 0..<rows, into: bytes)
       }
     }
+  }
+
+  /// Whether its elements are not where the model says.
+  package var isAbsent: Bool {
+    if case .absent = source { true } else { false }
   }
 
   /// Indices of the first dimension; 1 for a scalar.
@@ -92,6 +100,7 @@ package struct Constant: Sendable {
     let before = rows.lowerBound * (rowByteCount ?? 0)
     switch source {
     case .derivedRows(let make): try make(rows, bytes)
+    case .absent(let error): throw error
     case .file(let file, let offset):
       try file.read(into: base, offset: offset + before, count: bytes.count)
     case .tensor, .derived:

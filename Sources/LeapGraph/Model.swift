@@ -47,6 +47,26 @@ package struct ModelIdentity: Sendable, Hashable {
   }
 }
 
+/// A tensor whose elements are not where the model says.
+package struct AbsentTensor: Sendable, Hashable {
+  package var name: String
+  /// The file that they should be in, relative to the model's directory.
+  package var location: String
+  /// Bytes from the file's start.
+  package var offset: Int
+  package var byteCount: Int
+  /// Why they cannot be read.
+  package var reason: String
+
+  package init(name: String, location: String, offset: Int, byteCount: Int, reason: String) {
+    self.name = name
+    self.location = location
+    self.offset = offset
+    self.byteCount = byteCount
+    self.reason = reason
+  }
+}
+
 /// A model as it was read.
 package struct Model: Sendable {
   package var graph: Graph
@@ -64,6 +84,8 @@ package struct Model: Sendable {
   package var identity: ModelIdentity?
   /// The path the model came from, or `<bytes>`.
   package var source: String
+  /// Tensors that the reader was asked to go on without.
+  package var absent: [AbsentTensor] = []
   /// Things worth telling that are no errors: a newer opset than known, odd but harmless fields.
   package var warnings: [String] = []
 

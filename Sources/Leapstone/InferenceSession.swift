@@ -223,7 +223,7 @@ public final class InferenceSession: Sendable {
 }
 
 extension SessionConfiguration {
-  init(_ options: SessionOptions) {
+  package init(_ options: SessionOptions) {
     self.init()
     width = options.threads
     disabledPasses = options.disabledPasses

@@ -1,5 +1,6 @@
 // TensorReaderTests: every way to write a tensor down, and what is wrong with one.
 
+import Foundation
 import LeapFormat
 import LeapGraph
 import LeapTensors
@@ -262,5 +263,45 @@ func message(of body: () throws -> Void) -> String {
         $0.data(4, chunk)
         $0.data(9, chunk)
       }.contains("second payload"))
+  }
+
+  /// A model with two tensors in files that are not there, one of them outside of the model's directory.
+  private let scattered = WireWriter.model {
+    for (name, location, offset) in [("a", "weights.bin", "128"), ("b", "../b.bin", "0")] {
+      $0.message(5) {
+        $0.packed(1, [3, 2])
+        $0.int(2, 1)
+        $0.string(8, name)
+        for (key, value) in [("location", location), ("offset", offset)] {
+          $0.message(13) {
+            $0.string(1, key)
+            $0.string(2, value)
+          }
+        }
+        $0.int(14, 1)
+      }
+    }
+    $0.node("Add", ["a", "b"], ["y"])
+    $0.value(12, "y")
+  }
+
+  @Test func aReaderMayGoOnWithoutPayloads() throws {
+    let path = "/tmp/leapstone-scattered-\(UInt32.random(in: 0 ... .max)).onnx"
+    #expect(FileManager.default.createFile(atPath: path, contents: Data(scattered)))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(throws: ModelError.self) { try ModelReader.read(path: path) }
+    var options = ReadOptions()
+    options.goesOnWithoutPayloads = true
+    let model = try ModelReader.read(path: path, options: options)
+    #expect(model.absent.map(\.name) == ["a", "b"])
+    #expect(model.absent.map(\.location) == ["weights.bin", "../b.bin"])
+    #expect(model.absent.map(\.offset) == [128, 0] && model.absent.map(\.byteCount) == [24, 24])
+    #expect(model.absent[0].reason.hasPrefix("No such file"))
+    #expect(model.absent[1].reason.contains("leads out of the model's directory"))
+    #expect(model.graph.constants.count == 2)
+    for constant in model.graph.constants.values {
+      #expect(constant.isAbsent && constant.shape == [3, 2] && constant.reshaped([6]).isAbsent)
+      #expect(throws: ModelError.self) { try constant.tensor() }
+    }
   }
 }

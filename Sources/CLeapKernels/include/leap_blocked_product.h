@@ -43,5 +43,6 @@ typedef struct leap_blocked_kernel {
   ptrdiff_t vectors;  // output groups that one call computes at most
 } leap_blocked_kernel;
 
-/// The kernel for an instruction set.
+/// The kernel for an instruction set. One of another architecture has its extents, so that plans can be made for it, and no
+/// function.
 leap_blocked_kernel leap_blocked_kernel_for(leap_isa isa);

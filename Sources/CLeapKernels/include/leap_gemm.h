@@ -24,7 +24,8 @@ typedef struct leap_panel_kernel {
   ptrdiff_t columns;
 } leap_panel_kernel;
 
-/// The kernel for an instruction set. One that has none for a type gives the portable one.
+/// The kernel for an instruction set. One that has none for a type gives the portable one; one of another architecture has
+/// its extents, so that plans can be made for it, and no function.
 leap_panel_kernel leap_panel_kernel_for(leap_isa isa, leap_gemm_type type);
 
 /// Writes the panel [k][columns] of `used` columns of b, zeros in the columns after them. `width`: bytes of an

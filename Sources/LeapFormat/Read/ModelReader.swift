@@ -54,6 +54,7 @@ package enum ModelReader {
       let tensors = TensorReader(
         source: source, sourceName: name, external: external, options: options)
       var model = try model(message.pointee, UnsafePointer(graph), tensors, name: name)
+      model.absent = external.absent
       if case .file(let file) = source {
         model.identity = ModelIdentity(
           skeleton: parsed.digest, files: [file.identity] + external.identities)

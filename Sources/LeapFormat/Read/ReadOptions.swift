@@ -6,6 +6,9 @@ package struct ReadOptions: Sendable {
   package var externalDataRoots: [String] = []
   /// A payload at least this long stays in its file until it is needed. Bytes.
   package var smallestFilePayload = 64 << 10
+  /// Whether a model is read though elements of tensors are not where it says: for tools that look at it. Such constants are
+  /// `absent`, and listed in `Model.absent`.
+  package var goesOnWithoutPayloads = false
 
   package init(externalDataRoots: [String] = []) {
     self.externalDataRoots = externalDataRoots

@@ -5,6 +5,7 @@
 // 2. Offsets and lengths are checked against the file.
 // 3. A file is opened once however many tensors lie in it.
 
+import LeapGraph
 import LeapTensors
 
 #if canImport(Glibc)
@@ -21,6 +22,8 @@ final class ExternalData {
   private let permitted: [String]
   private let searched: [String]
   private var files: [String: PayloadFile] = [:]
+  /// What was not found, and the reader went on without.
+  private(set) var absent: [AbsentTensor] = []
 
   /// The files that were opened, in the order of their paths.
   var identities: [FileIdentity] { files.sorted { $0.key < $1.key }.map(\.value.identity) }
@@ -92,6 +95,20 @@ final class ExternalData {
         "offset \(offset) and \(byteCount) bytes lie beyond the file's \(file.byteCount) bytes")
     }
     return (file, offset)
+  }
+
+  /// Notes that a tensor's bytes are not where its entries say.
+  func note(
+    _ error: ModelError, _ entries: [(key: String, value: String)], initializer: String,
+    byteCount: Int
+  ) {
+    var reason = "\(error)"
+    if case .externalData(_, _, let inner) = error { reason = inner }
+    func entry(_ key: String) -> String? { entries.first { $0.key == key }?.value }
+    absent.append(
+      AbsentTensor(
+        name: initializer, location: entry("location") ?? "",
+        offset: entry("offset").flatMap { Int($0) } ?? 0, byteCount: byteCount, reason: reason))
   }
 
   private func open(_ location: String, failure: (String) -> ModelError) throws -> PayloadFile {

@@ -280,11 +280,16 @@ struct TensorReader {
   ) throws -> Constant {
     let entries = messages(message.pointee.external_data, message.pointee.n_external_data)
       .map { (key: string($0.pointee.key), value: string($0.pointee.value)) }
-    let name = string(message.pointee.name)
-    let place = try external.place(
-      entries, initializer: name.isEmpty ? label : name, byteCount: byteCount)
-    return try stored(
-      type, shape, in: .file(place.file), offset: place.offset, byteCount: byteCount)
+    let given = string(message.pointee.name)
+    let name = given.isEmpty ? label : given
+    do {
+      let place = try external.place(entries, initializer: name, byteCount: byteCount)
+      return try stored(
+        type, shape, in: .file(place.file), offset: place.offset, byteCount: byteCount)
+    } catch let error as ModelError where options.goesOnWithoutPayloads {
+      external.note(error, entries, initializer: name, byteCount: byteCount)
+      return Constant(dataType: type, shape: shape, source: .absent(error))
+    }
   }
 }
 

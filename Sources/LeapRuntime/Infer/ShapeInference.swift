@@ -35,22 +35,31 @@ package enum ShapeInference {
         untold.formUnion(made)
         continue
       }
-      let context: InferenceContext
       do {
-        context = try infer(node, operators[position], in: graph, known: known)
+        try infer(position, operators[position], in: &graph, known: &known)
       } catch ModelError.unsupportedOperators(let found) {
         unsupported += found
         untold.formUnion(made)
-        continue
-      }
-      for (output, inferred) in zip(node.outputs, context.outputs) {
-        guard let output, let inferred else { continue }
-        graph[output].type = merge(inferred: inferred.type, declared: graph[output].type)
-        known[output] = inferred.known
       }
     }
     if !unsupported.isEmpty { throw ModelError.unsupportedOperators(unsupported) }
     return InferenceResult(operators: operators, known: known)
+  }
+
+  /// Infers one node, and writes what is found out of its outputs into the graph.
+  ///
+  /// - Throws: as `infer(_:_:in:known:)`.
+  static func infer(
+    _ position: Int, _ operation: any Operator, in graph: inout Graph,
+    known: inout [ValueID: KnownValue]
+  ) throws {
+    let node = graph.nodes[position]
+    let context = try infer(node, operation, in: graph, known: known)
+    for (output, inferred) in zip(node.outputs, context.outputs) {
+      guard let output, let inferred else { continue }
+      graph[output].type = merge(inferred: inferred.type, declared: graph[output].type)
+      known[output] = inferred.known
+    }
   }
 
   /// Makes the operators of all nodes, or throws one error that lists every node without one.
@@ -86,12 +95,18 @@ package enum ShapeInference {
     return context
   }
 
-  private static func knownConstants(of graph: Graph) throws -> [ValueID: KnownValue] {
+  /// The elements of constants that inference reads.
+  ///
+  /// - Parameter skipsAbsent: whether those that are not where the model says are left out, and no error.
+  static func knownConstants(
+    of graph: Graph, skipsAbsent: Bool = false
+  ) throws -> [ValueID: KnownValue] {
     // A constant that is also an input may be overridden, so its elements are not known.
     let overridable = Set(graph.inputs)
     var known: [ValueID: KnownValue] = [:]
     for (id, constant) in graph.constants where !overridable.contains(id) {
-      guard constant.shape.elementCount <= knownElementLimit else { continue }
+      guard constant.shape.elementCount <= knownElementLimit, !(skipsAbsent && constant.isAbsent)
+      else { continue }
       known[id] = .tensor(try constant.tensor())
     }
     return known

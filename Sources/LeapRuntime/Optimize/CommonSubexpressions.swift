@@ -92,6 +92,7 @@ private struct ConstantKey: Hashable {
   init?(_ constant: Constant) throws {
     dataType = constant.dataType
     shape = constant.shape
+    if constant.isAbsent { return nil }
     if constant.byteCount <= ConstantKey.comparedBytes {
       let tensor = try constant.tensor()
       content =
@@ -104,7 +105,7 @@ private struct ConstantKey: Hashable {
     case .tensor(let tensor):
       guard case .bytes(let storage, let offset) = tensor.contents else { return nil }
       content = .place(ObjectIdentifier(storage), offset)
-    case .derived, .derivedRows: return nil
+    case .derived, .derivedRows, .absent: return nil
     }
   }
 }

@@ -34,7 +34,7 @@ package struct Planner: Sendable {
     let placement = Placement(draft, dependencies, schedule, reuse: options.reuse)
     // Later plans find nearly all of their weights there.
     let prepared =
-      weights.isEmpty
+      weights.wantsPreparation
       ? try weights.prepare(draft.weightRequests(program.graph), width: options.width) : []
     return try withExtendedLifetime(prepared) {
       var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
@@ -87,6 +87,7 @@ struct SegmentBinder {
   private var given: [ValueID] = []
   private var weights: [Weight] = []
   private var weightIndex: [Int: Int] = [:]
+  private var countedWeights: Set<ObjectIdentifier> = []
   private var steps: [Step] = []
   private var memory = SegmentMemory()
   private var sharedInStage: [Int: Int] = [:]
@@ -237,10 +238,13 @@ struct SegmentBinder {
     case .constant(let id, let packing):
       if let index = weightIndex[source] { return .weight(index) }
       let weight = try planner.weights.weight(id, packing: packing.map { draft.recipes[$0] })
-      if weight.isMapped {
-        memory.mappedWeights += weight.storage.byteCount
-      } else {
-        memory.ownedWeights += weight.storage.byteCount
+      // Steps that read one constant in one packing share it.
+      if countedWeights.insert(ObjectIdentifier(weight)).inserted {
+        if weight.isMapped {
+          memory.mappedWeights += weight.byteCount
+        } else {
+          memory.ownedWeights += weight.byteCount
+        }
       }
       weights.append(weight)
       weightIndex[source] = weights.count - 1

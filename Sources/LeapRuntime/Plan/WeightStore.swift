@@ -73,6 +73,7 @@ package final class WeightStore: Sendable {
   private let policy: WeightPolicy
   private let account: WeightAccount
   private let cache: PackingCache?
+  private let isCounting: Bool
   private let entries = Mutex<[Key: Reference]>([:])
 
   private struct Reference {
@@ -83,8 +84,20 @@ package final class WeightStore: Sendable {
     self.init(graph: graph, policy: policy, ledger: ledger, cache: nil)
   }
 
+  /// A store that only counts: its weights have sizes and no bytes, and nothing is read. For plans that are looked at, and
+  /// never run.
+  package convenience init(counting graph: Graph, policy: WeightPolicy) {
+    self.init(
+      graph: graph, policy: policy, ledger: MemoryLedger(budget: .max), cache: nil,
+      isCounting: true)
+  }
+
   /// - Parameter cache: where weights are kept for later sessions.
-  init(graph: Graph, policy: WeightPolicy, ledger: MemoryLedger, cache: PackingCache?) {
+  init(
+    graph: Graph, policy: WeightPolicy, ledger: MemoryLedger, cache: PackingCache?,
+    isCounting: Bool = false
+  ) {
+    self.isCounting = isCounting
     self.graph = graph
     self.policy = policy
     self.cache = cache
@@ -121,8 +134,8 @@ package final class WeightStore: Sendable {
   /// Bytes that plans hold: mapped from files, and in memory of the session's own.
   package var byteCounts: (mapped: Int, owned: Int) { account.byteCounts }
 
-  /// Whether no plan holds a weight.
-  var isEmpty: Bool { account.byteCounts == (0, 0) }
+  /// Whether weights are to be made for a plan before it is bound: where no plan holds one.
+  var wantsPreparation: Bool { !isCounting && account.byteCounts == (0, 0) }
 
   /// Keeps the weights that plans hold for later sessions, where there is a cache that lacks any.
   func save() {
@@ -153,7 +166,7 @@ package final class WeightStore: Sendable {
     switch constant.source {
     case .tensor: return false
     case .file(_, let offset): return !isMapped(constant, at: offset)
-    case .derived, .derivedRows: return true
+    case .derived, .derivedRows, .absent: return true
     }
   }
 
@@ -163,15 +176,22 @@ package final class WeightStore: Sendable {
       && constant.byteCount >= WeightStore.smallestMapping
   }
 
+  /// Whether a weight is the constant where it lies in its file.
+  private func staysMapped(_ constant: Constant, _ recipe: PackingRecipe?) -> Bool {
+    guard recipe == nil, case .file(_, let offset) = constant.source else { return false }
+    return isMapped(constant, at: offset)
+  }
+
   private func make(
     _ constant: Constant, _ recipe: PackingRecipe?
   ) throws -> (storage: TensorStorage, isMapped: Bool) {
+    if isCounting { return (try TensorStorage(byteCount: 0), staysMapped(constant, recipe)) }
     if let recipe {
       let packed = try TensorStorage(lasting: recipe.byteCount)
       try WeightStore.pack(constant, recipe, into: packed.base)
       return (packed, false)
     }
-    if case .file(let file, let offset) = constant.source, isMapped(constant, at: offset) {
+    if staysMapped(constant, nil), case .file(let file, let offset) = constant.source {
       let mapping = try file.map(offset: offset, count: constant.byteCount)
       return (mapping, true)
     }
@@ -188,7 +208,7 @@ package final class WeightStore: Sendable {
     let isInMemory: Bool
     switch constant.source {
     case .tensor, .derived: isInMemory = true
-    case .file, .derivedRows: isInMemory = false
+    case .file, .derivedRows, .absent: isInMemory = false
     }
     guard !isInMemory, recipe.rows == constant.rows, let rowBytes = constant.rowByteCount else {
       try constant.tensor().withUnsafeBytes { source in

@@ -11,6 +11,22 @@ package struct PredictedMemory: Sendable, Hashable {
   package var results: Int
   package var blasWorkspace: Int
   package var rest: SegmentMemory.Rest
+
+  /// - Parameters:
+  ///   - memory: of the first segment.
+  ///   - rest: what its figures leave out.
+  ///   - width: workers of the run.
+  /// - Throws: `ModelError.outOfMemory` where a figure overflows.
+  init(_ memory: SegmentMemory, rest: SegmentMemory.Rest, width: Int) throws {
+    let (workspace, overflow) = memory.blasPerWorker.multipliedReportingOverflow(by: width)
+    mappedWeights = memory.mappedWeights
+    ownedWeights = memory.ownedWeights
+    arena = memory.arena
+    scratch = try memory.scratch(width: width)
+    results = memory.results
+    blasWorkspace = overflow ? .max : workspace
+    self.rest = rest
+  }
 }
 
 extension SessionCore {
@@ -21,11 +37,7 @@ extension SessionCore {
     inputs: [String: (DataType, Shape)], outputs: [String]? = nil
   ) throws -> PredictedMemory {
     let (root, planner) = try planned(inputs: inputs, outputs: outputs)
-    let memory = root.segment.memory
-    let (workspace, overflow) = memory.blasPerWorker.multipliedReportingOverflow(by: width)
-    return PredictedMemory(
-      mappedWeights: memory.mappedWeights, ownedWeights: memory.ownedWeights,
-      arena: memory.arena, scratch: try memory.scratch(width: width), results: memory.results,
-      blasWorkspace: overflow ? .max : workspace, rest: try planner.rest(from: root.start))
+    return try PredictedMemory(
+      root.segment.memory, rest: planner.rest(from: root.start), width: width)
   }
 }

@@ -34,6 +34,37 @@ package struct SessionConfiguration: Sendable {
   package init() {}
 }
 
+extension SessionConfiguration {
+  /// Workers of a run.
+  ///
+  /// - Throws: `ModelError.option` where fewer than one are asked for.
+  package func workers() throws -> Int {
+    if let width, width < 1 {
+      throw ModelError.option(name: "threads", reason: "\(width) is not a number of threads")
+    }
+    return width ?? ProcessorCount.available()
+  }
+
+  /// A model with its functions put in the place of their calls, and with extents for symbols: what is inferred and optimised.
+  ///
+  /// - Throws: `ModelError`.
+  package func prepared(_ model: Model) throws -> Model {
+    try FunctionInliner.inlined(model).binding(dimensions)
+  }
+
+  /// A prepared model's graph after the passes that the configuration leaves.
+  ///
+  /// - Parameter observe: called with the graph after each pass.
+  /// - Throws: `ModelError`.
+  package func optimized(
+    _ graph: Graph, observe: ((PassReport, Graph) -> Void)? = nil
+  ) throws -> Graph {
+    try Optimizer.optimize(
+      graph, table: .standard, passes: disablesAllPasses ? [] : standardPasses,
+      disabled: disablesAllPasses ? [] : disabledPasses, observe: observe)
+  }
+}
+
 package final class SessionCore: Sendable {
   package let model: Model
   package let program: Program
@@ -74,20 +105,14 @@ package final class SessionCore: Sendable {
     configuration.plan.instructionSet =
       try configuration.instructionSet.map { try .select($0, option: "instruction set") }
       ?? .current()
-    let model = try FunctionInliner.inlined(model).binding(configuration.dimensions)
+    let model = try configuration.prepared(model)
     self.ledger = ledger
     self.pool = pool
     self.model = model
     self.configuration = configuration
-    if let asked = configuration.width, asked < 1 {
-      throw ModelError.option(name: "threads", reason: "\(asked) is not a number of threads")
-    }
     try configuration.plan.checkAlgorithms()
-    width = configuration.width ?? ProcessorCount.available()
-    let passes = configuration.disablesAllPasses ? [] : standardPasses
-    let graph = try Optimizer.optimize(
-      model.graph, table: .standard, passes: passes,
-      disabled: configuration.disablesAllPasses ? [] : configuration.disabledPasses)
+    width = try configuration.workers()
+    let graph = try configuration.optimized(model.graph)
     program = try Program(graph: graph, table: .standard)
     cache = SessionCore.cache(model, configuration)
     weights = WeightStore(
