@@ -139,10 +139,12 @@ package struct ShapeOptions: Sendable {
     var shapes: [String: Shape] = [:]
     var notes: [String] = []
     var missing: [String] = []
+    var open: [ValueInfo] = []
     for input in inputs {
       let label = escaped(input.name)
       guard let extents = input.type.substituting(bindings).shape else {
         missing.append("--shape \(label)=...")
+        open.append(input)
         continue
       }
       var chosen: [Int] = []
@@ -155,6 +157,7 @@ package struct ShapeOptions: Sendable {
           chosen.append(1)
         } else {
           missing.append(option(for: extent, of: input, extents))
+          if open.last?.name != input.name { open.append(input) }
           chosen.append(0)
         }
       }
@@ -163,7 +166,7 @@ package struct ShapeOptions: Sendable {
     var told: Set<String> = []
     let options = missing.filter { told.insert($0).inserted }
     guard options.isEmpty else {
-      let names = inputs.map { "'\(escaped($0.name))' (\(escaped($0.type.description)))" }
+      let names = open.map { "'\(escaped($0.name))' (\(escaped($0.type.description)))" }
       throw ToolError.usage(
         "the model leaves extents of \(names.joined(separator: ", ")) open: add "
           + options.joined(separator: " ") + " with numbers")
@@ -177,14 +180,6 @@ package struct ShapeOptions: Sendable {
     if case .symbol(let name) = extent { return "--dim \(escaped(name))=N" }
     let shape = extents.map { $0.value.map(String.init) ?? "N" }.joined(separator: "x")
     return "--shape \(escaped(input.name))=\(shape)"
-  }
-}
-
-extension ValueType {
-  /// The type with known extents put in for named ones.
-  func substituting(_ bindings: [String: Int]) -> ValueType {
-    guard case .tensor(let dataType, let shape) = self else { return self }
-    return .tensor(dataType, shape: shape.map { $0.map { $0.substituting(bindings) } })
   }
 }
 

@@ -1,0 +1,56 @@
+// InspectCommand: onnx-inspect, from its arguments to its exit code.
+
+import LeapTensors
+
+package enum InspectCommand {
+  package static let grammar = CommandGrammar(
+    tool: "onnx-inspect",
+    overview:
+      "Show what is in an ONNX model and what it will cost, without running it. Models that "
+      + "cannot run are shown as far as they go, with what keeps them from running.",
+    positionals: [.init("model", "The model (.onnx), or - for stdin.")],
+    groups: [
+      InspectSettings.group, ShapeOptions.group, EngineOptions.group,
+      CommonOptions.group(
+        formats: InspectSettings.formats, reportKinds: InspectSettings.reportKinds),
+    ],
+    examples: [
+      ("onnx-inspect resnet50.onnx", "A page on the model: its size, its cost, what is odd."),
+      (
+        "onnx-inspect unet.onnx --dim batch=8 --isa neon --threads 4 --memory-policy lean",
+        "What it takes elsewhere: nothing runs, so the machine need not be there."
+      ),
+      (
+        "onnx-inspect model.onnx --assert-supported -q",
+        "Whether Leapstone can run it, for a script."
+      ),
+    ],
+    exitCodes: [
+      (ExitCode.success, "done, every assertion holds"),
+      (ExitCode.checkFailed, "an assertion failed"),
+      (ExitCode.failure, "the model cannot be read; the message says where"),
+      (ExitCode.usage, "wrong usage"), (ExitCode.interrupted, "interrupted"),
+    ])
+
+  /// What the tool would tell.
+  ///
+  /// - Parameter arguments: without the tool's own name.
+  /// - Throws: what ends the tool early.
+  package static func report(
+    _ arguments: [String], _ environment: ToolEnvironment
+  ) throws -> InspectReport {
+    let console = Console(tool: grammar.tool, environment: environment)
+    return try InspectTool(InspectSettings(grammar.parse(arguments)), console).report()
+  }
+
+  /// Runs the tool.
+  ///
+  /// - Parameter arguments: without the tool's own name.
+  /// - Returns: the exit code.
+  package static func run(_ arguments: [String], _ environment: ToolEnvironment) -> Int32 {
+    let isNamed = arguments.first == "show"
+    return runTool(grammar, Array(arguments.dropFirst(isNamed ? 1 : 0)), environment) {
+      parsed, console in try InspectTool(InspectSettings(parsed), console).run()
+    }
+  }
+}

@@ -1,0 +1,184 @@
+// WeightScan: one look at the elements of a tensor: how many are zero, denormal, infinite, no number at all, and how they spread.
+//
+// Every type is looked at through doubles, which hold all of them but integers beyond 2^53.
+
+import LeapTensors
+
+/// What a tensor's elements are like.
+package struct WeightStatistics: Sendable, Equatable {
+  package var count = 0
+  package var zeros = 0
+  /// Numbers so small that they have fewer digits than others of their type.
+  package var denormals = 0
+  package var notNumbers = 0
+  package var infinities = 0
+  /// Of the finite elements; nil where there is none.
+  package var minimum: Double?
+  package var maximum: Double?
+  package var mean: Double?
+  /// The square root of the mean squared distance from the mean.
+  package var deviation: Double?
+
+  /// Elements that are numbers.
+  package var finite: Int { count - notNumbers - infinities }
+}
+
+enum WeightScan {
+  /// Looks at all elements; nil for strings and complex numbers. O(elements).
+  static func statistics(_ tensor: Tensor) -> WeightStatistics? {
+    guard let elements = Elements(tensor) else { return nil }
+    var sums = Sums(smallestNormal: smallestNormal(tensor.dataType))
+    elements.forEachChunk { sums.add($0) }
+    return sums.statistics
+  }
+
+  /// How many elements lie in each of so many equal parts of the range from the minimum to the maximum. O(elements).
+  static func histogram(_ tensor: Tensor, _ range: ClosedRange<Double>, bins: Int) -> [Int] {
+    var counts = [Int](repeating: 0, count: bins)
+    let width = (range.upperBound - range.lowerBound) / Double(bins)
+    Elements(tensor)?.forEachChunk { chunk in
+      for value in chunk where range.contains(value) {
+        let bin = width > 0 ? Int((value - range.lowerBound) / width) : 0
+        counts[min(bin, bins - 1)] += 1
+      }
+    }
+    return counts
+  }
+
+  /// The smallest number of a type that is not denormal; 0 for types that have none.
+  private static func smallestNormal(_ type: DataType) -> Double {
+    switch type {
+    case .float16: 0x1p-14
+    case .float32, .bfloat16: 0x1p-126
+    case .float64: 0x1p-1022
+    default: 0
+    }
+  }
+}
+
+/// What is known after some elements. Sums are taken around the first number, so that digits are not lost to a large mean.
+private struct Sums {
+  let smallestNormal: Double
+  private var found = WeightStatistics()
+  private var centre: Double?
+  private var sum = 0.0
+  private var squares = 0.0
+  private var least = Double.infinity
+  private var largest = -Double.infinity
+
+  init(smallestNormal: Double) { self.smallestNormal = smallestNormal }
+
+  mutating func add(_ chunk: UnsafeBufferPointer<Double>) {
+    let centre = self.centre ?? chunk.first(where: \.isFinite)
+    self.centre = centre
+    var (zeros, denormals, notNumbers, infinities) = (0, 0, 0, 0)
+    for value in chunk {
+      let size = value.magnitude
+      if size == 0 {
+        zeros += 1
+      } else if size < smallestNormal {
+        denormals += 1
+      } else if value.isNaN {
+        notNumbers += 1
+        continue
+      } else if size == .infinity {
+        infinities += 1
+        continue
+      }
+      least = min(least, value)
+      largest = max(largest, value)
+      let distance = value - (centre ?? 0)
+      sum += distance
+      squares += distance * distance
+    }
+    found.count += chunk.count
+    found.zeros += zeros
+    found.denormals += denormals
+    found.notNumbers += notNumbers
+    found.infinities += infinities
+  }
+
+  var statistics: WeightStatistics {
+    var result = found
+    guard result.finite > 0, let centre else { return result }
+    let offset = sum / Double(result.finite)
+    result.minimum = least
+    result.maximum = largest
+    result.mean = centre + offset
+    result.deviation = max(0, squares / Double(result.finite) - offset * offset).squareRoot()
+    return result
+  }
+}
+
+/// The elements of a tensor as doubles, some at a time.
+private struct Elements {
+  private let tensor: Tensor
+  private static let chunk = 4096
+
+  /// nil for types without an order.
+  init?(_ tensor: Tensor) {
+    switch tensor.dataType {
+    case .string, .complex64, .complex128: return nil
+    default: self.tensor = tensor
+    }
+  }
+
+  func forEachChunk(_ body: (UnsafeBufferPointer<Double>) -> Void) {
+    tensor.withUnsafeBytes { bytes in
+      for first in stride(from: 0, to: tensor.elementCount, by: Elements.chunk) {
+        let range = first..<min(first + Elements.chunk, tensor.elementCount)
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: range.count) { chunk in
+          decode(bytes, range, to: chunk)
+          body(UnsafeBufferPointer(chunk))
+        }
+      }
+    }
+  }
+
+  private func decode(
+    _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>,
+    to target: UnsafeMutableBufferPointer<Double>
+  ) {
+    switch tensor.dataType {
+    case .float32: read(bytes, range, Float.self, target) { Double($0) }
+    case .float64: read(bytes, range, Double.self, target) { $0 }
+    case .int8: read(bytes, range, Int8.self, target) { Double($0) }
+    case .uint8, .bool: read(bytes, range, UInt8.self, target) { Double($0) }
+    case .int16: read(bytes, range, Int16.self, target) { Double($0) }
+    case .uint16: read(bytes, range, UInt16.self, target) { Double($0) }
+    case .int32: read(bytes, range, Int32.self, target) { Double($0) }
+    case .uint32: read(bytes, range, UInt32.self, target) { Double($0) }
+    case .int64: read(bytes, range, Int64.self, target) { Double($0) }
+    case .uint64: read(bytes, range, UInt64.self, target) { Double($0) }
+    default: decodeNarrow(bytes, range, to: target)
+    }
+  }
+
+  private func read<Element: BitwiseCopyable>(
+    _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ type: Element.Type,
+    _ target: UnsafeMutableBufferPointer<Double>, _ number: (Element) -> Double
+  ) {
+    let width = MemoryLayout<Element>.stride
+    for (place, index) in range.enumerated() {
+      target.initializeElement(
+        at: place, to: number(bytes.loadUnaligned(fromByteOffset: index * width, as: type)))
+    }
+  }
+
+  /// Types that no Swift type stands for. Chunks begin at whole bytes.
+  private func decodeNarrow(
+    _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>,
+    to target: UnsafeMutableBufferPointer<Double>
+  ) {
+    let start = range.lowerBound * tensor.dataType.bitWidth / 8
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count) { floats in
+      guard let base = floats.baseAddress else { return }
+      ElementCodec.decode(
+        tensor.dataType, UnsafeRawBufferPointer(rebasing: bytes[start...]), count: range.count,
+        to: base)
+      for place in 0..<range.count {
+        target.initializeElement(at: place, to: Double(floats[place]))
+      }
+    }
+  }
+}
