@@ -17,9 +17,12 @@ extension CommandGrammar {
 
   private func names(of flag: Flag) -> [String] { [flag.name] + (flag.short.map { [$0] } ?? []) }
 
+  /// The words of sub-commands, which may come first.
+  private var subcommandWords: String { subcommands.map(\.word).joined(separator: " ") }
+
   private var bashScript: String {
     var cases = ""
-    for flag in flags where flag.arity != .none {
+    for flag in allFlags where flag.arity != .none {
       let words =
         switch flag.completion {
         case .nothing: "COMPREPLY=()"
@@ -30,7 +33,11 @@ extension CommandGrammar {
         }
       cases += "    \(names(of: flag).joined(separator: "|"))) \(words); return ;;\n"
     }
-    let all = flags.flatMap(names).joined(separator: " ")
+    let all = allFlags.flatMap(names).joined(separator: " ")
+    let first =
+      subcommandWords.isEmpty
+      ? ""
+      : "    [ \"$COMP_CWORD\" = 1 ] && COMPREPLY+=($(compgen -W '\(subcommandWords)' -- \"$current\"))\n"
     return """
       \(functionName)() {
         local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"
@@ -40,7 +47,7 @@ extension CommandGrammar {
           COMPREPLY=($(compgen -W '\(all)' -- "$current"))
         else
           COMPREPLY=($(compgen -f -- "$current"))
-        fi
+      \(first)  fi
       }
       complete -o filenames -F \(functionName) \(tool)
 
@@ -49,11 +56,14 @@ extension CommandGrammar {
 
   private var zshScript: String {
     var lines: [String] = []
-    for flag in flags {
+    for flag in allFlags {
       let help = quoted(flag.help, also: "[]:")
       let value =
         switch (flag.arity, flag.completion) {
         case (.none, _): ""
+        case (.several(let names), .words(let words)):
+          names.map { ":\($0):(\(words.joined(separator: " ")))" }.joined()
+        case (.several(let names), _): names.map { ":\(quoted($0, also: ":")): " }.joined()
         case (.one(let name), .nothing), (.many(let name), .nothing):
           ":\(quoted(name, also: ":")): "
         case (_, .file): ":file:_files"
@@ -63,6 +73,10 @@ extension CommandGrammar {
       for name in names(of: flag) {
         lines.append("    '\(flag.isRepeatable ? "*" : "")\(name)[\(help)]\(value)' \\")
       }
+    }
+    if !subcommands.isEmpty {
+      lines.append(
+        "    '1: :_alternative \"commands:command:(\(subcommandWords))\" \"files:file:_files\"' \\")
     }
     return """
       #compdef \(tool)
@@ -77,20 +91,25 @@ extension CommandGrammar {
   }
 
   private var fishScript: String {
-    flags.map { flag in
-      var line = "complete -c \(tool)"
-      for name in names(of: flag) {
-        line += name.hasPrefix("--") ? " -l \(name.dropFirst(2))" : " -s \(name.dropFirst())"
-      }
-      switch (flag.arity, flag.completion) {
-      case (.none, _): break
-      case (_, .nothing): line += " -x"
-      case (_, .file): line += " -r -F"
-      case (_, .directory): line += " -x -a '(__fish_complete_directories)'"
-      case (_, .words(let words)): line += " -x -a '\(words.joined(separator: " "))'"
-      }
-      return line + " -d '\(fishQuoted(flag.help))'\n"
-    }.joined()
+    let commands = subcommands.map { command in
+      "complete -c \(tool) -n __fish_use_subcommand -a \(command.word) "
+        + "-d '\(fishQuoted(command.overview))'\n"
+    }
+    return commands.joined()
+      + allFlags.map { flag in
+        var line = "complete -c \(tool)"
+        for name in names(of: flag) {
+          line += name.hasPrefix("--") ? " -l \(name.dropFirst(2))" : " -s \(name.dropFirst())"
+        }
+        switch (flag.arity, flag.completion) {
+        case (.none, _): break
+        case (_, .nothing): line += " -x"
+        case (_, .file): line += " -r -F"
+        case (_, .directory): line += " -x -a '(__fish_complete_directories)'"
+        case (_, .words(let words)): line += " -x -a '\(words.joined(separator: " "))'"
+        }
+        return line + " -d '\(fishQuoted(flag.help))'\n"
+      }.joined()
   }
 
   /// Safe between single quotes, with a backslash before each of `special`.

@@ -13,6 +13,10 @@ extension CommandGrammar {
   package var help: String {
     var text = "OVERVIEW: \(overview)\n\nUSAGE: \(usage)\n\nARGUMENTS:\n"
     for positional in positionals { text += entry("<\(positional.name)>", positional.help) }
+    if !subcommands.isEmpty { text += "\nSUBCOMMANDS:\n" }
+    for command in subcommands {
+      text += entry(command.word, "\(command.overview) See '\(command.tool) --help'.")
+    }
     for group in groups {
       text += "\n\(group.title):\n"
       for flag in group.flags { text += entry(title(of: flag), flag.help) }
@@ -30,6 +34,7 @@ extension CommandGrammar {
     case .none: names
     case .one(let value): "\(names) <\(value)>"
     case .many(let value): "\(names) <\(value)> ..."
+    case .several(let values): "\(names) \(values.map { "<\($0)>" }.joined(separator: " "))"
     }
   }
 

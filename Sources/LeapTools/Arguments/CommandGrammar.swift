@@ -22,6 +22,8 @@ package struct CommandGrammar: Sendable {
   package let overview: String
   package let positionals: [Positional]
   package let groups: [FlagGroup]
+  /// Command lines of their own, whose tool is this one's name and a word.
+  package let subcommands: [CommandGrammar]
   /// Command lines with what they do, for the help.
   package let examples: [(line: String, purpose: String)]
   /// What the exit codes mean, in the help's order.
@@ -29,17 +31,28 @@ package struct CommandGrammar: Sendable {
 
   package init(
     tool: String, overview: String, positionals: [Positional], groups: [FlagGroup],
-    examples: [(line: String, purpose: String)], exitCodes: [(code: Int32, meaning: String)]
+    subcommands: [CommandGrammar] = [], examples: [(line: String, purpose: String)],
+    exitCodes: [(code: Int32, meaning: String)]
   ) {
     self.tool = tool
     self.overview = overview
     self.positionals = positionals
     self.groups = groups
+    self.subcommands = subcommands
     self.examples = examples
     self.exitCodes = exitCodes
   }
 
   package var flags: [Flag] { groups.flatMap(\.flags) }
+
+  /// The word that stands for it behind the tool's name.
+  package var word: String { String(tool.split(separator: " ").last ?? "") }
+
+  /// Its options and those of its sub-commands, each once.
+  var allFlags: [Flag] {
+    var names: Set<String> = []
+    return (flags + subcommands.flatMap(\.flags)).filter { names.insert($0.name).inserted }
+  }
 
   /// Sorts arguments into options and positions. `--` ends the options; `-` alone is a position or a value.
   ///
@@ -102,16 +115,29 @@ package struct CommandGrammar: Sendable {
       while let next = rest.first, !CommandGrammar.isOption(next), attached == nil {
         values.append(rest.removeFirst())
       }
+    case .several(let names):
+      placeholder = names.joined(separator: "> <")
+      if let attached { values = [attached] }
+      while let next = rest.first, !CommandGrammar.isOption(next), values.count < names.count {
+        values.append(rest.removeFirst())
+      }
+      guard values.count == names.count else {
+        throw ToolError.usage(
+          "\(name) wants \(names.count) values: \(name) <\(placeholder)>")
+      }
     }
     guard let first = values.first, !first.isEmpty else {
       throw ToolError.usage("\(name) wants a value: \(name) <\(placeholder)>")
     }
-    if let choices = flag.choices, !choices.contains(first) {
-      let hint = suggestion(for: first, among: choices)
-      throw ToolError.usage(
-        "\(name): '\(escaped(first))' is not one of \(choices.joined(separator: ", "))\(hint)")
-    }
+    try check(values, flag.choices, name)
     return values
+  }
+
+  private func check(_ values: [String], _ choices: [String]?, _ name: String) throws {
+    guard let choices, let wrong = values.first(where: { !choices.contains($0) }) else { return }
+    let hint = suggestion(for: wrong, among: choices)
+    throw ToolError.usage(
+      "\(name): '\(escaped(wrong))' is not one of \(choices.joined(separator: ", "))\(hint)")
   }
 
   private func unknown(_ name: String) -> ToolError {

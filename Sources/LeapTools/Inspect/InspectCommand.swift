@@ -10,12 +10,22 @@ package enum InspectCommand {
       + "cannot run are shown as far as they go, with what keeps them from running.",
     positionals: [.init("model", "The model (.onnx), or - for stdin.")],
     groups: [
-      InspectSettings.group, ShapeOptions.group, EngineOptions.group,
+      InspectSettings.sectionGroup, InspectSettings.checkGroup, ShapeOptions.group,
+      EngineOptions.group,
       CommonOptions.group(
         formats: InspectSettings.formats, reportKinds: InspectSettings.reportKinds),
     ],
+    subcommands: [DiffCommand.grammar],
     examples: [
       ("onnx-inspect resnet50.onnx", "A page on the model: its size, its cost, what is odd."),
+      (
+        "onnx-inspect resnet50.onnx --nodes --filter op=Conv",
+        "Its convolutions: what each costs, and which kernel computes it."
+      ),
+      (
+        "onnx-inspect resnet50.onnx --changes inferred optimized",
+        "What the passes make of it, node by node."
+      ),
       (
         "onnx-inspect unet.onnx --dim batch=8 --isa neon --threads 4 --memory-policy lean",
         "What it takes elsewhere: nothing runs, so the machine need not be there."
@@ -43,11 +53,30 @@ package enum InspectCommand {
     return try InspectTool(InspectSettings(grammar.parse(arguments)), console).report()
   }
 
-  /// Runs the tool.
+  /// In what two models differ.
+  ///
+  /// - Parameter arguments: of `diff`, without that word.
+  /// - Throws: what ends the tool early.
+  package static func difference(
+    _ arguments: [String], _ environment: ToolEnvironment
+  ) throws -> ModelDiff {
+    let grammar = DiffCommand.grammar
+    let parsed = try grammar.parse(arguments)
+    return try DiffCommand.difference(
+      parsed, Console(tool: grammar.tool, environment: environment),
+      try parsed.number("--rtol") ?? 0)
+  }
+
+  /// Runs the tool. `diff` as the first argument stands for the sub-command; a file of that name is written `./diff`.
   ///
   /// - Parameter arguments: without the tool's own name.
   /// - Returns: the exit code.
   package static func run(_ arguments: [String], _ environment: ToolEnvironment) -> Int32 {
+    if arguments.first == DiffCommand.grammar.word {
+      return runTool(DiffCommand.grammar, Array(arguments.dropFirst()), environment) {
+        parsed, console in try DiffCommand.run(parsed, console)
+      }
+    }
     let isNamed = arguments.first == "show"
     return runTool(grammar, Array(arguments.dropFirst(isNamed ? 1 : 0)), environment) {
       parsed, console in try InspectTool(InspectSettings(parsed), console).run()
