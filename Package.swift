@@ -33,6 +33,7 @@ let package = Package(
     .library(name: "LeapstoneC", type: .static, targets: ["LeapstoneC"]),
     .executable(name: "onnx-run", targets: ["onnx-run"]),
     .executable(name: "onnx-bench", targets: ["onnx-bench"]),
+    .executable(name: "onnx-verify", targets: ["onnx-verify"]),
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
@@ -76,11 +77,12 @@ let package = Package(
     library(
       "LeapTools",
       [
-        "Leapstone", "LeapstoneImage", "LeapFormat", "LeapKernels", "LeapWorkers",
-        imagesOnly("CLeapZlib"),
+        "Leapstone", "LeapstoneImage", "LeapFormat", "LeapKernels", "LeapOperators", "LeapRuntime",
+        "LeapWorkers", imagesOnly("CLeapZlib"),
       ]),
     tool("onnx-run"),
     tool("onnx-bench"),
+    tool("onnx-verify"),
 
     .target(
       name: "CLeapPeak", dependencies: ["CLeapKernels"], path: "Benchmarks/CLeapPeak",
@@ -101,7 +103,7 @@ let package = Package(
     tests("LeapGraphTests", ["LeapGraph"]),
     tests("LeapFormatTests", ["LeapFormat", "LeapTestSupport"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
-    tests("LeapRuntimeTests", ["LeapRuntime"]),
+    tests("LeapRuntimeTests", ["LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneCTests", ["LeapstoneC", "CLeapstone", "LeapTestSupport"]),
     tests("LeapstoneImageTests", ["LeapTestSupport"]),

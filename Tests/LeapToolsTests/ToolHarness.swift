@@ -45,7 +45,7 @@ final class FakeProcess: Sendable {
 
   /// - Parameter onRead: called before each read of stdin with its number.
   func environment(
-    variables: [String: String] = [:], isTerminal: Bool = false,
+    variables: [String: String] = [:], isTerminal: Bool = false, columns: Int = 80,
     onRead: @escaping @Sendable (Int) -> Void = { _ in }
   ) -> ToolEnvironment {
     ToolEnvironment(
@@ -62,7 +62,8 @@ final class FakeProcess: Sendable {
       },
       writeOutput: { [self] bytes in state.withLock { $0.output += bytes } },
       writeError: { [self] bytes in state.withLock { $0.error += bytes } },
-      outputIsTerminal: isTerminal, errorIsTerminal: isTerminal, interruption: interruption)
+      outputIsTerminal: isTerminal, errorIsTerminal: isTerminal, columns: columns,
+      interruption: interruption)
   }
 
   func result(_ code: Int32) -> ToolResult {
@@ -95,7 +96,10 @@ func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws ->
 }
 
 private func remove(directory: String) {
-  for name in (try? FileNames.of(directory)) ?? [] { unlink("\(directory)/\(name)") }
+  for name in (try? FileNames.of(directory)) ?? [] {
+    let path = "\(directory)/\(name)"
+    if unlink(path) != 0 { remove(directory: path) }
+  }
   rmdir(directory)
 }
 

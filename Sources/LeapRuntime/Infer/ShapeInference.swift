@@ -86,7 +86,8 @@ package enum ShapeInference {
     return context
   }
 
-  private static func knownConstants(of graph: Graph) throws -> [ValueID: KnownValue] {
+  /// The elements of the constants that are small.
+  static func knownConstants(of graph: Graph) throws -> [ValueID: KnownValue] {
     // A constant that is also an input may be overridden, so its elements are not known.
     let overridable = Set(graph.inputs)
     var known: [ValueID: KnownValue] = [:]

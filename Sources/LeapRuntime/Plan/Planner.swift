@@ -162,10 +162,12 @@ struct SegmentBinder {
     do { kernel = try step.candidate.bind(request) } catch let error as OperatorError {
       throw ModelError.planning(description(step), reason: error.reason)
     }
+    var settled = step
+    settled.request = request
     let inputs = try zip(step.inputs, step.candidate.inputs).map { value, requirement in
       requirement == .planned ? Location.none : try location(value)
     }
-    try append(step, index, kernel, inputs + (try step.outputs.map { try location($0) }))
+    try append(settled, index, kernel, inputs + (try step.outputs.map { try location($0) }))
   }
 
   /// Copies one part of a concat into its place.
@@ -211,6 +213,7 @@ struct SegmentBinder {
     memory.sharedScratch = max(memory.sharedScratch, end)
     memory.blasPerWorker = max(memory.blasPerWorker, kernel.blasPerWorker)
     let node = step.node.map { planner.program.graph.nodes[$0] }
+    let kernel = planner.options.instruments.isEmpty ? kernel : try instrumented(kernel, step)
     steps.append(
       Step(
         node: step.node, name: node?.origin.names.first ?? node?.name ?? "",
@@ -218,6 +221,37 @@ struct SegmentBinder {
         stage: stage,
         cost: step.candidate.cost, kernel: kernel, locations: locations,
         inputCount: step.inputs.count, sharedOffset: shared))
+  }
+
+  /// A step's kernel as the instruments have it.
+  private func instrumented(_ kernel: Kernel, _ step: DraftStep) throws -> Kernel {
+    let graph = planner.program.graph
+    let node = step.node.map { graph.nodes[$0] }
+    // A copy holds what its source holds, however often that was copied.
+    func held(_ value: Int?) -> String? {
+      guard var value else { return nil }
+      while draft.values[value].source == nil {
+        let maker = draft.steps.first { $0.isCopy && $0.outputs == [value] }
+        guard let source = maker?.inputs.first ?? nil else { return nil }
+        value = source
+      }
+      return draft.values[value].source.map { graph[$0].name }
+    }
+    let origins = node?.origin.names ?? []
+    // A node that others were merged into keeps its name.
+    let name = node.map { origins.contains($0.name) ? $0.name : origins.first ?? $0.name }
+    let bound = BoundStep(
+      node: step.node, name: name ?? "", origins: origins, operatorType: node?.operatorType ?? "",
+      algorithm: step.candidate.name.rawValue, algorithms: step.algorithms.map(\.rawValue),
+      isCopy: step.isCopy,
+      inputs: step.request.inputs, outputs: step.request.outputs,
+      inputValues: step.inputs.map(held), outputValues: step.outputs.map(held),
+      options: planner.options)
+    do {
+      return try planner.options.instruments.reduce(kernel) { try $1.wrapped($0, of: bound) }
+    } catch let error as OperatorError {
+      throw ModelError.planning(description(step), reason: error.reason)
+    }
   }
 
   private mutating func location(_ value: Int?) throws -> Location {

@@ -14,6 +14,8 @@ package struct SessionConfiguration: Sendable {
   package var width: Int?
   package var disabledPasses: Set<String> = []
   package var disablesAllPasses = false
+  /// The passes, in order.
+  package var passes: [any Pass.Type] = standardPasses
   package var plan = PlanOptions()
   /// The name of the kernels' instruction set; nil for what `LEAPSTONE_ISA` says, or the preferred one.
   package var instructionSet: String?
@@ -84,7 +86,7 @@ package final class SessionCore: Sendable {
     }
     try configuration.plan.checkAlgorithms()
     width = configuration.width ?? ProcessorCount.available()
-    let passes = configuration.disablesAllPasses ? [] : standardPasses
+    let passes = configuration.disablesAllPasses ? [] : configuration.passes
     let graph = try Optimizer.optimize(
       model.graph, table: .standard, passes: passes,
       disabled: configuration.disablesAllPasses ? [] : configuration.disabledPasses)

@@ -1,5 +1,6 @@
 // ModelLoading: sessions from the path that MODEL names, or from stdin.
 
+import LeapFormat
 import LeapTensors
 import Leapstone
 import LeapstoneImage
@@ -32,6 +33,17 @@ package enum ModelSource: Sendable {
       }
     }
     self = .bytes(bytes)
+  }
+
+  /// Reads the model, and makes no session of it.
+  ///
+  /// - Throws: `ModelError`.
+  package func read(_ options: ReadOptions) throws -> Model {
+    switch self {
+    case .file(let path): try ModelReader.read(path: path, options: options)
+    case .bytes(let bytes):
+      try bytes.withUnsafeBytes { try ModelReader.read(bytes: $0, options: options) }
+    }
   }
 
   /// Loads the model.

@@ -69,3 +69,45 @@ package struct Table {
     }
   }
 }
+
+/// A count with a decimal unit: `950`, `4.09 G`.
+package func readableCount(_ count: Int) -> String {
+  let units = ["", " k", " M", " G", " T", " P", " E"]
+  var value = Double(count)
+  var unit = 0
+  while value >= 999.5, unit + 1 < units.count { (value, unit) = (value / 1000, unit + 1) }
+  if unit == 0 { return "\(count)" }
+  return fixed(value, value < 10 ? 2 : value < 100 ? 1 : 0) + units[unit]
+}
+
+/// A text of so many characters at most, with its middle left out where it is longer.
+package func shortened(_ text: String, to limit: Int) -> String {
+  if text.count <= limit { return text }
+  guard limit > 1 else { return String(text.prefix(max(limit, 0))) }
+  let head = (limit - 1) / 2
+  return text.prefix(head) + "…" + text.suffix(limit - 1 - head)
+}
+
+/// Lines of so many characters at most, broken at blanks; those after the first begin with `indent`. A word that is longer than
+/// a line is cut.
+package func wrapped(_ text: String, width: Int, indent: String = "") -> [String] {
+  var lines = [""]
+  for word in text.split(separator: " ") {
+    var word = Substring(word)
+    let line = lines[lines.count - 1]
+    let isFresh = line.isEmpty || line == indent
+    if !isFresh, line.count + 1 + word.count <= width {
+      lines[lines.count - 1] += " " + word
+      continue
+    }
+    if !isFresh { lines.append(indent) }
+    let room = max(width - indent.count, 1)
+    while word.count > room {
+      lines[lines.count - 1] += word.prefix(room)
+      word = word.dropFirst(room)
+      lines.append(indent)
+    }
+    lines[lines.count - 1] += word
+  }
+  return lines
+}
