@@ -103,7 +103,7 @@ let package = Package(
     tests("LeapGraphTests", ["LeapGraph"]),
     tests("LeapFormatTests", ["LeapFormat", "LeapTestSupport"]),
     tests("LeapOperatorsTests", ["LeapOperators"]),
-    tests("LeapRuntimeTests", ["LeapRuntime"]),
+    tests("LeapRuntimeTests", ["LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneCTests", ["LeapstoneC", "CLeapstone", "LeapTestSupport"]),
     tests("LeapstoneImageTests", ["LeapTestSupport"]),

@@ -99,30 +99,10 @@ struct NodeCase: Decodable, Sendable {
   }
 
   private func value(_ path: String, _ type: ValueType) throws -> RunValue {
-    let kind: StoredValue.Kind? =
-      switch type {
-      case .tensor: .tensor
-      case .sequence: .sequence
-      case .optional: .optional
-      case .sparseTensor, .map: nil
-      }
-    guard let kind, let value = runValue(try StoredValue.read(path: path, as: kind).value) else {
-      throw UnreadableCase(reason: "\(type)")
-    }
+    guard let kind = StoredValue.kind(of: type),
+      let value = try StoredValue.read(path: path, as: kind).value.runValue
+    else { throw UnreadableCase(reason: "\(type)") }
     return value
-  }
-
-  /// A stored value as runs take and give it; nil for a map, which they do not.
-  private func runValue(_ stored: StoredValue) -> RunValue? {
-    switch stored {
-    case .tensor(let tensor): return .tensor(tensor)
-    case .sequence(let items):
-      let values = items.compactMap(runValue)
-      return values.count == items.count ? .sequence(values) : nil
-    case .optional(nil): return .optional(nil)
-    case .optional(let item?): return runValue(item).map { .optional($0) }
-    case .map: return nil
-    }
   }
 
   /// The element types of the model's values beyond float32, float64, integers of 8 bits and more, and bool.

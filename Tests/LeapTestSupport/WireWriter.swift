@@ -1,44 +1,8 @@
-// WireWriter: writes protobuf messages field by field, so that a test can write what no library would.
+// Models and values for tests, written field by field, so that a test can write what no library would.
 
-/// The bytes of a message.
-package struct WireWriter {
-  package private(set) var bytes: [UInt8] = []
+import LeapFormat
 
-  package init(_ write: (inout WireWriter) -> Void = { _ in }) { write(&self) }
-
-  package mutating func varint(_ value: UInt64) {
-    var left = value
-    while left >= 0x80 {
-      bytes.append(UInt8(left & 0x7f) | 0x80)
-      left >>= 7
-    }
-    bytes.append(UInt8(left))
-  }
-
-  package mutating func raw(_ more: [UInt8]) { bytes += more }
-
-  package mutating func int(_ field: UInt64, _ value: Int64) {
-    varint(field << 3)
-    varint(UInt64(bitPattern: value))
-  }
-
-  package mutating func data(_ field: UInt64, _ content: [UInt8]) {
-    varint(field << 3 | 2)
-    varint(UInt64(content.count))
-    bytes += content
-  }
-
-  package mutating func string(_ field: UInt64, _ text: String) { data(field, Array(text.utf8)) }
-
-  package mutating func message(_ field: UInt64, _ write: (inout WireWriter) -> Void) {
-    data(field, WireWriter(write).bytes)
-  }
-
-  /// A packed list of varints.
-  package mutating func packed(_ field: UInt64, _ values: [Int64]) {
-    data(field, WireWriter { for value in values { $0.varint(UInt64(bitPattern: value)) } }.bytes)
-  }
-}
+package typealias WireWriter = LeapFormat.WireWriter
 
 extension WireWriter {
   /// The value info of a sequence or an optional of tensors of unknown shape: `kinds` from the outside in.
