@@ -1,6 +1,6 @@
 // The families of operators, in alphabetical order. A new family adds its line here.
 
-var standardFamilies: [any OperatorFamily.Type] {
+package var standardFamilies: [any OperatorFamily.Type] {
   [
     BinaryMath.self,
     Concatenation.self,

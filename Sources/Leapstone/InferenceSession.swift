@@ -69,6 +69,10 @@ public struct SessionOptions: Sendable {
   public var reusesMemory = true
   /// Fills memory with NaN as soon as nothing reads it any more. For checking the plan.
   public var poisonsDeadMemory = false
+  /// What looks at the steps of plans: for examining runs.
+  package var instruments: [KernelInstrument] = []
+  /// The optimisation passes.
+  package var passes: [any Pass.Type] = standardPasses
 
   public init() {}
 }
@@ -193,7 +197,10 @@ public final class InferenceSession: Sendable {
     try self.init(model: ModelReader.read(bytes: bytes, options: reading), options: options)
   }
 
-  private init(model: Model, options: SessionOptions) throws {
+  /// A session on a model that is in memory already.
+  ///
+  /// - Throws: `ModelError`.
+  package init(model: Model, options: SessionOptions) throws {
     BuildNotice.give()
     core = try SessionCore(model: model, configuration: SessionConfiguration(options))
     let graph = core.model.graph
@@ -246,5 +253,7 @@ extension SessionConfiguration {
     flushesDenormals = options.flushesDenormals
     plan.reuse = options.reusesMemory ? .full : .none
     poisonsDeadMemory = options.poisonsDeadMemory
+    plan.instruments = options.instruments
+    passes = options.passes
   }
 }

@@ -41,6 +41,10 @@ struct DraftStep: Sendable {
   var candidate: KernelCandidate
   /// Whether other extents might have made another candidate the cheapest.
   var hasAlternatives = false
+  /// The names of all candidates, where an instrument asks.
+  var algorithms: [Algorithm] = []
+  /// Whether the planner added it, to put its input into another place or layout.
+  var isCopy = false
   var request: KernelRequest
   /// Indices of draft values.
   var inputs: [Int?]
@@ -105,6 +109,10 @@ struct DraftBuilder {
       let candidate = cheapest(candidates, inputs)
       try addStep(position, node, operation, request, candidate, inputs)
       draft.steps[draft.steps.count - 1].hasAlternatives = candidates.count > 1
+      if !options.instruments.isEmpty {
+        draft.steps[draft.steps.count - 1].algorithms = try operation.candidates(request).map(
+          \.name)
+      }
     } catch let error as OperatorError {
       throw ModelError.planning(
         program.description(at: position, types: state.types), reason: error.reason)
@@ -318,9 +326,11 @@ extension Draft {
       }
       return try Reorder.kernel(from: source, to: target)
     }
-    return DraftStep(
+    var step = DraftStep(
       node: nil, role: .kernel, candidate: candidate,
       request: KernelRequest(inputs: [source], outputs: [target]), inputs: [value],
       outputs: [copy])
+    step.isCopy = true
+    return step
   }
 }

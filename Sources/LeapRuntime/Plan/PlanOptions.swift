@@ -24,6 +24,8 @@ package struct PlanOptions: Sendable, Hashable {
   package var instructionSet: InstructionSet
   /// What kernels may take for speed. Lean plans let no steps overlap in time, so that more of them share memory.
   package var memoryPolicy: MemoryPolicy
+  /// What looks at steps as they are bound, and wraps their kernels: for examining runs. In the order in which they wrap.
+  package var instruments: [KernelInstrument] = []
 
   package init(
     width: Int = 1, reuse: Reuse = .full, algorithms: [String: String] = [:],

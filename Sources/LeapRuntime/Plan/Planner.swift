@@ -166,7 +166,8 @@ struct SegmentBinder {
     let inputs = try zip(step.inputs, step.candidate.inputs).map { value, requirement in
       requirement == .planned ? Location.none : try location(value)
     }
-    try append(step, index, kernel, inputs + (try step.outputs.map { try location($0) }))
+    try append(
+      step, request, index, kernel, inputs + (try step.outputs.map { try location($0) }))
   }
 
   /// Copies one part of a concat into its place.
@@ -188,7 +189,7 @@ struct SegmentBinder {
     let offset = place.offset * source.dataType.byteWidth
     let kernel = try copy.candidate.bind(copy.request)
     let destination = shifted(try location(output), by: offset)
-    try append(named, index, kernel, [try location(parts[part]), destination])
+    try append(named, named.request, index, kernel, [try location(parts[part]), destination])
   }
 
   private func shifted(_ location: Location, by offset: Int) -> Location {
@@ -199,9 +200,13 @@ struct SegmentBinder {
     }
   }
 
+  /// - Parameter request: the step's, with settled layouts.
   private mutating func append(
-    _ step: DraftStep, _ index: Int, _ kernel: Kernel, _ locations: [Location]
+    _ step: DraftStep, _ request: KernelRequest, _ index: Int, _ kernel: Kernel,
+    _ locations: [Location]
   ) throws {
+    let kernel =
+      planner.options.instruments.isEmpty ? kernel : try instrumented(kernel, step, request)
     let stage = schedule.stage[index]
     let shared = sharedInStage[stage, default: 0]
     let (end, overflow) = shared.addingReportingOverflow(
@@ -219,6 +224,38 @@ struct SegmentBinder {
         stage: stage,
         cost: step.candidate.cost, kernel: kernel, locations: locations,
         inputCount: step.inputs.count, sharedOffset: shared))
+  }
+
+  /// A step's kernel as the instruments have it.
+  private func instrumented(
+    _ kernel: Kernel, _ step: DraftStep, _ request: KernelRequest
+  ) throws -> Kernel {
+    let graph = planner.program.graph
+    let node = step.node.map { graph.nodes[$0] }
+    // A copy holds what its source holds, however often that was copied.
+    func held(_ value: Int?) -> String? {
+      guard var value else { return nil }
+      while draft.values[value].source == nil {
+        let maker = draft.steps.first { $0.isCopy && $0.outputs == [value] }
+        guard let source = maker?.inputs.first ?? nil else { return nil }
+        value = source
+      }
+      return draft.values[value].source.map { graph[$0].name }
+    }
+    let origins = node?.origin.names ?? []
+    // A node that others were merged into keeps its name.
+    let name = node.map { origins.contains($0.name) ? $0.name : origins.first ?? $0.name }
+    let bound = BoundStep(
+      node: step.node, name: name ?? "", origins: origins, operatorType: node?.operatorType ?? "",
+      algorithm: step.candidate.name.rawValue, algorithms: step.algorithms.map(\.rawValue),
+      isCopy: step.isCopy, inputs: request.inputs, outputs: request.outputs,
+      inputValues: step.inputs.map(held), outputValues: step.outputs.map(held),
+      options: planner.options)
+    do {
+      return try planner.options.instruments.reduce(kernel) { try $1.wrapped($0, of: bound) }
+    } catch let error as OperatorError {
+      throw ModelError.planning(description(step), reason: error.reason)
+    }
   }
 
   private mutating func location(_ value: Int?) throws -> Location {

@@ -14,6 +14,8 @@ package struct SessionConfiguration: Sendable {
   package var width: Int?
   package var disabledPasses: Set<String> = []
   package var disablesAllPasses = false
+  /// The passes, in order.
+  package var passes: [any Pass.Type] = standardPasses
   package var plan = PlanOptions()
   /// The name of the kernels' instruction set; nil for what `LEAPSTONE_ISA` says, or the preferred one.
   package var instructionSet: String?
@@ -60,7 +62,7 @@ extension SessionConfiguration {
     _ graph: Graph, observe: ((PassReport, Graph) -> Void)? = nil
   ) throws -> Graph {
     try Optimizer.optimize(
-      graph, table: .standard, passes: disablesAllPasses ? [] : standardPasses,
+      graph, table: .standard, passes: disablesAllPasses ? [] : passes,
       disabled: disablesAllPasses ? [] : disabledPasses, observe: observe)
   }
 }
