@@ -34,7 +34,7 @@ PYTHON := $(VENV)/bin/python
 TEST_LOG := .build/test.log
 
 VERSION := $(shell cat VERSION)
-TOOLS := onnx-run onnx-bench onnx-inspect
+TOOLS := onnx-run onnx-bench onnx-inspect onnx-verify
 LIB := .build/lib
 PREFIX ?= /usr/local
 DIST := .build/dist

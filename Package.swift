@@ -34,6 +34,7 @@ let package = Package(
     .executable(name: "onnx-run", targets: ["onnx-run"]),
     .executable(name: "onnx-bench", targets: ["onnx-bench"]),
     .executable(name: "onnx-inspect", targets: ["onnx-inspect"]),
+    .executable(name: "onnx-verify", targets: ["onnx-verify"]),
   ],
   traits: [
     .default(enabledTraits: ["Images"]),
@@ -83,6 +84,7 @@ let package = Package(
     tool("onnx-run"),
     tool("onnx-bench"),
     tool("onnx-inspect"),
+    tool("onnx-verify"),
 
     .target(
       name: "CLeapPeak", dependencies: ["CLeapKernels"], path: "Benchmarks/CLeapPeak",

@@ -1,6 +1,7 @@
 // Comparison: how far a tensor is from what it should be.
 
 import LeapTensors
+import LeapTools
 
 package enum Comparison {
   /// Says what is wrong with a tensor; nil where type and shape are right and each element is within
@@ -50,19 +51,10 @@ package enum Comparison {
 
   /// The elements as doubles; nil for strings and complex numbers, and for 64-bit integers that doubles cannot hold.
   package static func numbers(_ tensor: Tensor) -> [Double]? {
-    switch tensor.dataType {
-    case .float32: return tensor.elements(as: Float.self)?.map(Double.init)
-    case .float64: return tensor.elements(as: Double.self)
-    case let type where ElementCodec.handles(type):
-      var floats = [Float](repeating: 0, count: tensor.elementCount)
-      tensor.withUnsafeBytes {
-        ElementCodec.decode(type, $0, count: floats.count, to: &floats)
-      }
-      return floats.map(Double.init)
-    default:
-      guard let integers = tensor.integers, integers.allSatisfy({ abs(Double($0)) < 0x1p53 })
-      else { return nil }
-      return integers.map(Double.init)
+    if tensor.dataType.isInteger {
+      let fits = tensor.integers?.allSatisfy { abs(Double($0)) < 0x1p53 } ?? false
+      guard fits else { return nil }
     }
+    return tensor.numbers
   }
 }

@@ -24,9 +24,12 @@ struct JSONSchema {
       case "const": return value == rule.value ? [] : ["\(path): not \(rule.value.text())"]
       case "minimum": return minimum(value, rule.value, path)
       case "required":
+        if value.members == nil { return [] }
         return (rule.value.array ?? []).compactMap(\.string).filter { value[$0] == nil }
           .map { "\(path): \($0) is missing" }
       case "properties": return properties(value, rule.value, path)
+      case "additionalProperties":
+        return (value.members ?? []).flatMap { check($0.value, rule.value, "\(path).\($0.name)") }
       case "items":
         return (value.array ?? []).enumerated().flatMap {
           check($1, rule.value, "\(path)[\($0)]")

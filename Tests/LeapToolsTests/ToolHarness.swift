@@ -96,7 +96,10 @@ func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws ->
 }
 
 private func remove(directory: String) {
-  for name in (try? FileNames.of(directory)) ?? [] { unlink("\(directory)/\(name)") }
+  for name in (try? FileNames.of(directory)) ?? [] {
+    let path = "\(directory)/\(name)"
+    if unlink(path) != 0 { remove(directory: path) }
+  }
   rmdir(directory)
 }
 

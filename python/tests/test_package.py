@@ -96,7 +96,7 @@ print(leapstone.__file__, leapstone.__version__)
 def test_the_wheel_brings_the_tools(installed: Path) -> None:
     with zipfile.ZipFile(WHEELS[0]) as wheel:
         tools = [Path(name).name for name in wheel.namelist() if "/bin/" in name]
-    assert {"onnx-run", "onnx-bench", "onnx-inspect"} <= set(tools)
+    assert {"onnx-run", "onnx-bench", "onnx-inspect", "onnx-verify"} <= set(tools)
     for tool in tools:
         assert run(installed / "bin" / tool, "--version", PYTHONPATH="").split() == [
             tool, leapstone.__version__]

@@ -13,11 +13,19 @@ extension CommandGrammar {
     }
   }
 
-  private var functionName: String { "_" + tool.map { $0 == "-" ? "_" : String($0) }.joined() }
+  /// The name of the shell function that completes it.
+  var functionName: String {
+    "_" + tool.map { $0 == "-" || $0 == " " ? "_" : String($0) }.joined()
+  }
 
   private func names(of flag: Flag) -> [String] { [flag.name] + (flag.short.map { [$0] } ?? []) }
 
   private var bashScript: String {
+    bashFunction + "complete -o filenames -F \(functionName) \(tool)\n"
+  }
+
+  /// The function that offers words to bash.
+  var bashFunction: String {
     var cases = ""
     for flag in flags where flag.arity != .none {
       let words =
@@ -42,12 +50,16 @@ extension CommandGrammar {
           COMPREPLY=($(compgen -f -- "$current"))
         fi
       }
-      complete -o filenames -F \(functionName) \(tool)
 
       """
   }
 
   private var zshScript: String {
+    "#compdef \(tool)\n" + zshFunction + "compdef \(functionName) \(tool)\n"
+  }
+
+  /// The function that offers words to zsh.
+  var zshFunction: String {
     var lines: [String] = []
     for flag in flags {
       let help = quoted(flag.help, also: "[]:")
@@ -65,20 +77,22 @@ extension CommandGrammar {
       }
     }
     return """
-      #compdef \(tool)
       \(functionName)() {
         _arguments \\
       \(lines.joined(separator: "\n"))
           '*:file:_files'
       }
-      compdef \(functionName) \(tool)
 
       """
   }
 
-  private var fishScript: String {
+  private var fishScript: String { fishLines() }
+
+  /// Lines that offer words to fish, where a condition holds.
+  func fishLines(when condition: String? = nil) -> String {
     flags.map { flag in
-      var line = "complete -c \(tool)"
+      var line = "complete -c \(program)"
+      if let condition { line += " -n '\(condition)'" }
       for name in names(of: flag) {
         line += name.hasPrefix("--") ? " -l \(name.dropFirst(2))" : " -s \(name.dropFirst())"
       }
@@ -100,5 +114,64 @@ extension CommandGrammar {
 
   private func fishQuoted(_ text: String) -> String {
     text.map { $0 == "'" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+  }
+}
+
+extension CommandSet {
+  /// A script that teaches a shell the commands and their options.
+  package func completionScript(for shell: Shell) -> String {
+    switch shell {
+    case .bash: bashScript
+    case .zsh: zshScript
+    case .fish: fishScript
+    }
+  }
+
+  private var functionName: String { "_" + tool.map { $0 == "-" ? "_" : String($0) }.joined() }
+
+  private var names: String { commands.map(\.name).joined(separator: " ") }
+
+  /// The lines of a shell's `case` that call the function of the command that a line begins with.
+  private var dispatch: String {
+    commands.dropFirst().map { "    \($0.name)) \($0.grammar.functionName) ;;\n" }.joined()
+      + "    *) \(commands[0].grammar.functionName) ;;"
+  }
+
+  private var bashScript: String {
+    commands.map(\.grammar.bashFunction).joined() + """
+      \(functionName)() {
+        case "${COMP_WORDS[1]}" in
+      \(dispatch)
+        esac
+        if [[ $COMP_CWORD == 1 ]]; then
+          COMPREPLY+=($(compgen -W '\(names) help' -- "${COMP_WORDS[1]}"))
+        fi
+      }
+      complete -o filenames -F \(functionName) \(tool)
+
+      """
+  }
+
+  private var zshScript: String {
+    "#compdef \(tool)\n" + commands.map(\.grammar.zshFunction).joined() + """
+      \(functionName)() {
+        if (( CURRENT == 2 )); then compadd \(names) help; fi
+        case "$words[2]" in
+      \(dispatch)
+        esac
+      }
+      compdef \(functionName) \(tool)
+
+      """
+  }
+
+  private var fishScript: String {
+    let others = commands.dropFirst().map(\.name).joined(separator: " ")
+    var text = "complete -c \(tool) -n '__fish_use_subcommand' -a '\(names) help'\n"
+    text += commands[0].grammar.fishLines(when: "not __fish_seen_subcommand_from \(others)")
+    for command in commands.dropFirst() {
+      text += command.grammar.fishLines(when: "__fish_seen_subcommand_from \(command.name)")
+    }
+    return text
   }
 }

@@ -11,17 +11,24 @@ extension CommandGrammar {
 
   /// The help page, with a line feed at the end.
   package var help: String {
-    var text = "OVERVIEW: \(overview)\n\nUSAGE: \(usage)\n\nARGUMENTS:\n"
-    for positional in positionals { text += entry("<\(positional.name)>", positional.help) }
+    var text = CommandGrammar.overview(overview) + "\n\nUSAGE: \(usage)\n\nARGUMENTS:\n"
+    for positional in positionals {
+      text += CommandGrammar.entry("<\(positional.name)>", positional.help)
+    }
     for group in groups {
       text += "\n\(group.title):\n"
-      for flag in group.flags { text += entry(title(of: flag), flag.help) }
+      for flag in group.flags { text += CommandGrammar.entry(title(of: flag), flag.help) }
     }
     text += "\nEXAMPLES:\n"
     for example in examples { text += "  \(example.line)\n      \(example.purpose)\n" }
     text += "\nEXIT CODES:\n"
-    for (code, meaning) in exitCodes { text += entry(String(code), meaning) }
+    for (code, meaning) in exitCodes { text += CommandGrammar.entry(String(code), meaning) }
     return text
+  }
+
+  /// The first lines of a help page.
+  static func overview(_ text: String) -> String {
+    wrapped("OVERVIEW: \(text)", width: lineWidth).joined(separator: "\n")
   }
 
   private func title(of flag: Flag) -> String {
@@ -33,7 +40,8 @@ extension CommandGrammar {
     }
   }
 
-  private func entry(_ title: String, _ help: String) -> String {
+  /// A word with what it means, in two columns.
+  static func entry(_ title: String, _ help: String) -> String {
     let indent = String(repeating: " ", count: CommandGrammar.helpColumn)
     var lines = ["  " + title]
     if title.count + 4 > CommandGrammar.helpColumn {

@@ -5,7 +5,7 @@
 
 import LeapTensors
 
-/// A tool's command line.
+/// The command line of a tool, or of one of a tool's commands.
 package struct CommandGrammar: Sendable {
   /// An argument without an option's name.
   package struct Positional: Sendable {
@@ -18,6 +18,7 @@ package struct CommandGrammar: Sendable {
     }
   }
 
+  /// The tool; where it has several commands, the tool and the command: `onnx-verify record`.
   package let tool: String
   package let overview: String
   package let positionals: [Positional]
@@ -40,6 +41,9 @@ package struct CommandGrammar: Sendable {
   }
 
   package var flags: [Flag] { groups.flatMap(\.flags) }
+
+  /// The tool without the command.
+  package var program: String { tool.split(separator: " ").first.map(String.init) ?? tool }
 
   /// Sorts arguments into options and positions. `--` ends the options; `-` alone is a position or a value.
   ///

@@ -14,10 +14,10 @@ package func runTool(
   _ grammar: CommandGrammar, _ arguments: [String], _ environment: ToolEnvironment,
   body: (ParsedArguments, Console) throws -> Int32
 ) -> Int32 {
-  var console = Console(tool: grammar.tool, environment: environment)
+  var console = Console(tool: grammar.program, environment: environment)
   do {
     let parsed = try grammar.parse(arguments)
-    console = CommonOptions.console(grammar.tool, parsed, environment)
+    console = CommonOptions.console(grammar.program, parsed, environment)
     if let page = try CommonOptions.page(grammar, parsed) {
       try environment.writeOutput(Array(page.utf8))
       return ExitCode.success

@@ -30,6 +30,15 @@ package enum NPZ {
     try decode(try FileBytes.read(path, limit: fileLimit), name: path)
   }
 
+  /// The keys of an archive, without ".npy", in its order. No array is read.
+  ///
+  /// - Throws: `FileError`, `ArrayFileError`.
+  package static func names(_ path: String) throws -> [String] {
+    let bytes = try FileBytes.read(path, limit: fileLimit)
+    return try ZIPArchive(bytes: bytes[...], name: path).entries().map(\.name)
+      .filter { $0.hasSuffix(".npy") }.map { String($0.dropLast(4)) }
+  }
+
   /// Reads all arrays of an archive in memory.
   package static func decode(_ bytes: [UInt8], name: String) throws -> [NamedTensor] {
     let archive = ZIPArchive(bytes: bytes[...], name: name)

@@ -1,10 +1,8 @@
 // PictureRun: onnx-run on pictures: batches of them, several runs in flight, results in the pictures' order.
 
-import Dispatch
 import LeapTensors
 import Leapstone
 import LeapstoneImage
-import Synchronization
 
 struct PictureRun {
   private let tool: RunTool
@@ -88,20 +86,8 @@ struct PictureRun {
     return batches
   }
 
-  /// Runs batches at the same time, each on a queue of its own: the global ones may have no thread to spare.
   private func outcomes(_ batches: [Batch]) throws -> [Outcome] {
-    if batches.count == 1 { return [try outcome(batches[0], slot: 0)] }
-    let results = Mutex<[Int: Result<Outcome, any Error>]>([:])
-    let group = DispatchGroup()
-    for (slot, batch) in batches.enumerated() {
-      DispatchQueue(label: "leapstone.run.\(slot)").async(group: group) {
-        let result = Result { try outcome(batch, slot: slot) }
-        results.withLock { $0[slot] = result }
-      }
-    }
-    group.wait()
-    let all = results.withLock { $0 }
-    return try batches.indices.compactMap { try all[$0]?.get() }
+    try InFlight.map(batches) { try outcome($1, slot: $0) }.map { try $0.get() }
   }
 
   private func outcome(_ batch: Batch, slot: Int) throws -> Outcome {
