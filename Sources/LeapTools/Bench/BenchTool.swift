@@ -35,7 +35,8 @@ struct BenchTool: Sendable {
     let (session, loading) = try Repetition.timed { try source.open(settings.session) }
     report.loading = loading
     let model = try LoadedModel(session, settings.shapes, console)
-    let tensors = try inputs(model)
+    let tensors = try RunInputs(options: settings.inputs, image: settings.image)
+      .tensors(for: model, console).tensors
     report.inputs = model.inputs.map { ($0.name, tensors[$0.name].map { "\($0)" } ?? "") }
     report.firstRun = try console.environment.interruption.during { cancellation in
       let options = RunOptions(cancellation: cancellation)
@@ -56,42 +57,6 @@ struct BenchTool: Sendable {
   private func instructionSet() throws -> InstructionSet {
     guard let asked = settings.session.instructionSet else { return try .current() }
     return try .select(asked.rawValue, option: "isa")
-  }
-
-  // MARK: inputs
-
-  private func inputs(_ model: LoadedModel) throws -> [String: Tensor] {
-    let metadata = model.session.metadata
-    let source = InputSource(
-      settings.inputs, inputs: model.inputs, defaulted: model.session.overridableInitializers
-    ) {
-      try settings.image.preprocessing(metadata)
-    }
-    if settings.inputs.images.isEmpty { return try told(source.tensors()) }
-    let target = try PictureInput(model.inputs, settings.inputs)
-    let preprocessing = try settings.image.preprocessing(metadata)
-    let steps = try preprocessing.resolved(for: target.input.type)
-    console.detail("pre-processing: \(steps.flags)")
-    var tensors = try told(source.tensors(except: target.input.name))
-    let pictures = try pictures(target.batch, preprocessing.appliesOrientation)
-    tensors[target.input.name] = try steps.tensor(from: pictures)
-    return tensors
-  }
-
-  private func told(_ found: (tensors: [String: Tensor], notes: [String])) -> [String: Tensor] {
-    for note in found.notes { console.note(note) }
-    return found.tensors
-  }
-
-  /// So many pictures, from the first again where there are fewer.
-  private func pictures(_ count: Int, _ appliesOrientation: Bool) throws -> [Image] {
-    var source = try PictureSource(
-      settings.inputs.images, appliesOrientation: appliesOrientation,
-      read: console.environment.read)
-    var images: [Image] = []
-    while images.count < count, let picture = try source.next() { images.append(picture.image) }
-    guard !images.isEmpty else { throw ToolError("--image: there is no picture on stdin") }
-    return (0..<count).map { images[$0 % images.count] }
   }
 
   // MARK: measuring

@@ -19,6 +19,10 @@ package enum VerifyCommand {
     overview: "Whether an ONNX model computes what it should, and where it does not.",
     commands: [
       ("check", "Outputs beside test data or goldens.", CheckSettings.grammar),
+      (
+        "determinism", "The same bits for any threads, batch and memory.",
+        DeterminismSettings.grammar
+      ),
     ])
 
   /// Runs the tool.
@@ -31,12 +35,17 @@ package enum VerifyCommand {
     _ arguments: [String], _ environment: ToolEnvironment,
     adjusting adjust: (inout SessionOptions) -> Void = { _ in }
   ) -> Int32 {
-    runTool(commands, arguments, environment) { _, parsed, console in
+    runTool(commands, arguments, environment) { command, parsed, console in
       let common = try CommonOptions.verify(parsed)
       try common.check(environment)
       var engine = try VerifyEngine(parsed)
       adjust(&engine.session)
-      let report = try CheckTool(CheckSettings(parsed, engine), console).run()
+      let report =
+        switch command {
+        case "determinism":
+          try DeterminismTool(DeterminismSettings(parsed, engine), console).run()
+        default: try CheckTool(CheckSettings(parsed, engine), console).run()
+        }
       try report.write(common, console)
       return report.verdict.exitCode
     }
