@@ -19,6 +19,7 @@ package enum VerifyCommand {
     overview: "Whether an ONNX model computes what it should, and where it does not.",
     commands: [
       ("check", "Outputs beside test data or goldens.", CheckSettings.grammar),
+      ("record", "Write goldens: exact outputs with error budgets.", RecordSettings.grammar),
       (
         "determinism", "The same bits for any threads, batch and memory.",
         DeterminismSettings.grammar
@@ -42,6 +43,7 @@ package enum VerifyCommand {
       adjust(&engine.session)
       let report =
         switch command {
+        case "record": try RecordTool(RecordSettings(parsed, engine), console).run()
         case "determinism":
           try DeterminismTool(DeterminismSettings(parsed, engine), console).run()
         default: try CheckTool(CheckSettings(parsed, engine), console).run()
