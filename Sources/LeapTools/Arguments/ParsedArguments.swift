@@ -73,4 +73,17 @@ package struct ParsedArguments: Sendable {
     }
     return size
   }
+
+  /// The last value of an option, as a share from 0 to 1: `0.84` or `84%`.
+  ///
+  /// - Throws: `ToolError` with exit code 64.
+  package func share(_ flag: String) throws -> Double? {
+    guard let text = last(flag) else { return nil }
+    let isPercent = text.hasSuffix("%")
+    let number = Double(isPercent ? text.dropLast() : text[...]).map { isPercent ? $0 / 100 : $0 }
+    guard let number, (0...1).contains(number) else {
+      throw ToolError.usage("\(flag): '\(escaped(text))' is no share from 0 to 1, like 0.84 or 84%")
+    }
+    return number
+  }
 }

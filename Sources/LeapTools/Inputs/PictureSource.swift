@@ -29,6 +29,11 @@ package struct PictureSource: Sendable {
   private var stream: PictureStream
   private let appliesOrientation: Bool
 
+  /// Whether a file is a picture, by its name.
+  static func isPicture(_ name: String) -> Bool {
+    extensions.contains(name.split(separator: ".").last?.lowercased() ?? "")
+  }
+
   /// - Parameters:
   ///   - paths: files, directories, `-`.
   ///   - read: reads from stdin.
@@ -40,9 +45,7 @@ package struct PictureSource: Sendable {
   ) throws {
     files = try paths.flatMap { path -> [String] in
       guard path != "-", let names = try DirectoryListing.names(in: path) else { return [path] }
-      let pictures = names.filter { name in
-        PictureSource.extensions.contains(name.split(separator: ".").last?.lowercased() ?? "")
-      }
+      let pictures = names.filter(PictureSource.isPicture)
       guard !pictures.isEmpty else {
         throw ToolError("\(escaped(path)): no .png, .jpg, .ppm or .pgm file in this directory")
       }

@@ -34,7 +34,7 @@ package struct InputOptions: Sendable {
   package let seed: Int?
   package let ranges: [String: ClosedRange<Double>]
   /// Files and directories of pictures; `-` for stdin.
-  package let images: [String]
+  package var images: [String]
   package let batch: Int?
 
   /// - Parameter defaultSeed: the seed where `--random` is not given; nil for none.

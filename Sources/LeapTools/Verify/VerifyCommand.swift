@@ -20,6 +20,7 @@ package enum VerifyCommand {
     commands: [
       ("check", "Outputs beside test data or goldens.", CheckSettings.grammar),
       ("record", "Write goldens: exact outputs with error budgets.", RecordSettings.grammar),
+      ("compare", "A new model beside an old one, on your data.", CompareSettings.grammar),
       (
         "determinism", "The same bits for any threads, batch and memory.",
         DeterminismSettings.grammar
@@ -44,6 +45,7 @@ package enum VerifyCommand {
       let report =
         switch command {
         case "record": try RecordTool(RecordSettings(parsed, engine), console).run()
+        case "compare": try CompareTool(CompareSettings(parsed, engine), console).run()
         case "determinism":
           try DeterminismTool(DeterminismSettings(parsed, engine), console).run()
         default: try CheckTool(CheckSettings(parsed, engine), console).run()
