@@ -22,6 +22,9 @@ package enum VerifyCommand {
       ("record", "Write goldens: exact outputs with error budgets.", RecordSettings.grammar),
       ("compare", "A new model beside an old one, on your data.", CompareSettings.grammar),
       (
+        "dataset", "Accuracy on pictures whose classes or masks are known.", DatasetSettings.grammar
+      ),
+      (
         "determinism", "The same bits for any threads, batch and memory.",
         DeterminismSettings.grammar
       ),
@@ -46,6 +49,7 @@ package enum VerifyCommand {
         switch command {
         case "record": try RecordTool(RecordSettings(parsed, engine), console).run()
         case "compare": try CompareTool(CompareSettings(parsed, engine), console).run()
+        case "dataset": try DatasetTool(DatasetSettings(parsed, engine), console).run()
         case "determinism":
           try DeterminismTool(DeterminismSettings(parsed, engine), console).run()
         default: try CheckTool(CheckSettings(parsed, engine), console).run()

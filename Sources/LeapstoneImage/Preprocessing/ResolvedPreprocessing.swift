@@ -114,13 +114,18 @@ extension ResolvedPreprocessing {
     cropSize == nil ? image.rgb : try framed(image.rgb)
   }
 
+  /// A picture of classes, resized and cropped as the pictures that it belongs to: nothing between two classes is made.
+  ///
+  /// - Throws: as `picture`.
+  package func placed(mask: Image) throws -> Image { try framed(mask, by: .nearest) }
+
   /// Resize and crop.
-  private func framed(_ image: Image) throws -> Image {
+  private func framed(_ image: Image, by interpolation: Interpolation? = nil) throws -> Image {
     var result = image
     let crop = cropSize
     if let size = resizedSize(of: result, crop: crop) {
       result = try result.resized(
-        width: size.width, height: size.height, interpolation: steps.interpolation)
+        width: size.width, height: size.height, interpolation: interpolation ?? steps.interpolation)
     }
     if let crop { result = result.centerCropped(crop) }
     if let inputSize, result.width != inputSize.width || result.height != inputSize.height {
