@@ -24,6 +24,7 @@ package enum VerifyCommand {
       (
         "dataset", "Accuracy on pictures whose classes or masks are known.", DatasetSettings.grammar
       ),
+      ("bisect", "Where accuracy is lost, and what is to blame.", BisectSettings.grammar),
       (
         "determinism", "The same bits for any threads, batch and memory.",
         DeterminismSettings.grammar
@@ -50,6 +51,7 @@ package enum VerifyCommand {
         case "record": try RecordTool(RecordSettings(parsed, engine), console).run()
         case "compare": try CompareTool(CompareSettings(parsed, engine), console).run()
         case "dataset": try DatasetTool(DatasetSettings(parsed, engine), console).run()
+        case "bisect": try BisectTool(BisectSettings(parsed, engine), console).run()
         case "determinism":
           try DeterminismTool(DeterminismSettings(parsed, engine), console).run()
         default: try CheckTool(CheckSettings(parsed, engine), console).run()
