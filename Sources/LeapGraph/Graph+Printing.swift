@@ -42,7 +42,7 @@ private struct GraphPrinter {
     let inputs = node.inputs.map { $0.map { name($0, graph) } ?? "_" }.joined(separator: ", ")
     let domain = node.domain.isEmpty ? "" : "\(escaped(node.domain))."
     let attributes = node.attributes.sorted { $0.key < $1.key }
-      .compactMap { key, value in shown(value).map { "\(escaped(key)) = \($0)" } }
+      .compactMap { key, value in value.summary.map { "\(escaped(key)) = \($0)" } }
     let list = attributes.isEmpty ? "" : " [\(attributes.joined(separator: ", "))]"
     let epilogue =
       node.epilogue.isEmpty ? "" : " then \(node.epilogue.map { "\($0)" }.joined(separator: ", "))"
@@ -65,36 +65,42 @@ private struct GraphPrinter {
     return name(id, graph) + type
   }
 
-  /// An attribute on the node's line; nil for graphs, which follow on lines of their own.
-  private func shown(_ attribute: Attribute) -> String? {
-    switch attribute {
-    case .int(let value): "\(value)"
-    case .float(let value): "\(value)"
-    case .string(let text): "\"\(escaped(String(decoding: text, as: UTF8.self), limit: 80))\""
-    case .tensor(let constant), .sparseTensor(let constant):
-      "\(constant.dataType) \(constant.shape)"
-    case .type(let type): escaped(type.description)
-    case .ints(let values): list(values.map { "\($0)" })
-    case .floats(let values): list(values.map { "\($0)" })
-    case .strings(let texts):
-      list(texts.map { "\"\(escaped(String(decoding: $0, as: UTF8.self), limit: 80))\"" })
-    case .tensors(let constants): list(constants.map { "\($0.dataType) \($0.shape)" })
-    case .types(let types): list(types.map { escaped($0.description) })
-    case .reference(let name): "@\(escaped(name))"
-    case .graph, .graphs: nil
-    }
-  }
-
-  private func list(_ items: [String]) -> String {
-    let shown = items.prefix(16).joined(separator: ", ")
-    return items.count > 16 ? "[\(shown), … \(items.count) in all]" : "[\(shown)]"
-  }
-
   private mutating func line(_ content: String) { text += "\(indent)\(content)\n" }
 
   private mutating func nested(_ body: (inout GraphPrinter) -> Void) {
     indent += "  "
     body(&self)
     indent.removeLast(2)
+  }
+}
+
+extension Attribute {
+  /// The value in one line, escaped; of tensors type and shape. nil for graphs, which take lines of their own.
+  package var summary: String? {
+    switch self {
+    case .int(let value): "\(value)"
+    case .float(let value): "\(value)"
+    case .string(let text): Attribute.quoted(text)
+    case .tensor(let constant), .sparseTensor(let constant):
+      "\(constant.dataType) \(constant.shape)"
+    case .type(let type): escaped(type.description)
+    case .ints(let values): Attribute.list(values.map { "\($0)" })
+    case .floats(let values): Attribute.list(values.map { "\($0)" })
+    case .strings(let texts): Attribute.list(texts.map(Attribute.quoted))
+    case .tensors(let constants):
+      Attribute.list(constants.map { "\($0.dataType) \($0.shape)" })
+    case .types(let types): Attribute.list(types.map { escaped($0.description) })
+    case .reference(let name): "@\(escaped(name))"
+    case .graph, .graphs: nil
+    }
+  }
+
+  private static func quoted(_ text: [UInt8]) -> String {
+    "\"\(escaped(String(decoding: text, as: UTF8.self), limit: 80))\""
+  }
+
+  private static func list(_ items: [String]) -> String {
+    let shown = items.prefix(16).joined(separator: ", ")
+    return items.count > 16 ? "[\(shown), … \(items.count) in all]" : "[\(shown)]"
   }
 }

@@ -47,11 +47,12 @@ extension WireWriter {
     }
   }
 
+  /// A node of a graph; of a function, whose nodes are in another field, with 7.
   package mutating func node(
     _ type: String, _ inputs: [String], _ outputs: [String], name: String = "", domain: String = "",
-    attributes: [(inout WireWriter) -> Void] = []
+    attributes: [(inout WireWriter) -> Void] = [], field: UInt64 = 1
   ) {
-    message(1) {
+    message(field) {
       for input in inputs { $0.string(1, input) }
       for output in outputs { $0.string(2, output) }
       if !name.isEmpty { $0.string(3, name) }

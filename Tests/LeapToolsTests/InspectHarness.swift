@@ -24,15 +24,19 @@ func inspected(_ arguments: [String], input: [UInt8] = []) throws -> InspectRepo
 
 /// The paths of all models at hand: the project's own, those that scripts make, and real ones, where they are there.
 func modelsAtHand() -> [String] {
-  let own = ["resnet", "preresnet", "densenet", "inception-resnet"].map { "\($0)-digits" }
   let generated = FullSizeNetworks.folder().map { folder in
     FullSizeNetworks.names.map { "\(folder)/\($0).onnx" }
   }
+  return smallModels() + (generated ?? []) + lightModels()
+}
+
+/// Those that are quick to look at, whatever is asked: the project's own and the real ones.
+func smallModels() -> [String] {
+  let own = ["resnet", "preresnet", "densenet", "inception-resnet"].map { "\($0)-digits" }
   let shared = TestData.sharedModels().map { folder in
     ((try? FileNames.of(folder)) ?? []).filter { $0.hasSuffix(".onnx") }.map { "\(folder)/\($0)" }
   }
-  return (own + ["unet-shapes"]).map { TestData.path("\($0).onnx") } + (generated ?? [])
-    + (shared ?? []) + lightModels()
+  return (own + ["unet-shapes"]).map { TestData.path("\($0).onnx") } + (shared ?? [])
 }
 
 /// The light models of the onnx Python package.

@@ -24,7 +24,8 @@ struct JSONSchema {
       case "const": return value == rule.value ? [] : ["\(path): not \(rule.value.text())"]
       case "minimum": return minimum(value, rule.value, path)
       case "required":
-        if value.members == nil { return [] }
+        // Of an object alone: what else a value may be, its type says.
+        guard value.members != nil else { return [] }
         return (rule.value.array ?? []).compactMap(\.string).filter { value[$0] == nil }
           .map { "\(path): \($0) is missing" }
       case "properties": return properties(value, rule.value, path)

@@ -36,6 +36,18 @@ package struct GraphSurvey: Sendable {
     for position in graph.nodes.indices { survey(position, table) }
   }
 
+  /// A graph as it stands: its operators, and no types but those that it has.
+  package init(asDeclared graph: Graph, table: OperatorTable) {
+    self.graph = graph
+    for (position, node) in graph.nodes.enumerated() {
+      operators.append(try? table.makeOperator(for: node, in: graph))
+      if node.subgraphs.isEmpty { continue }
+      subgraphs[position] = node.subgraphs.map {
+        GraphSurvey(asDeclared: $0.graph, table: table)
+      }
+    }
+  }
+
   private mutating func survey(_ position: Int, _ table: OperatorTable) {
     let node = graph.nodes[position]
     surveySubgraphs(of: node, position, table)

@@ -4,7 +4,7 @@
 // 2. The parts of a concat are computed in their places in the concat's buffer, where their kernels and readers take
 //    such strides; a dense block so gets one growing buffer.
 // 3. An output overwrites an input that nobody reads any more.
-// Every decision that went against sharing is kept with its reason, for the tools.
+// Every decision is kept, those against sharing with their reason, for the tools.
 
 import LeapGraph
 import LeapKernels
@@ -30,10 +30,8 @@ struct Placement: Sendable {
   private(set) var elided: [Bool]
   /// The parts of a concat (by step) that must be copied into their places; nil where the concat runs as a whole.
   private(set) var partialCopies: [Int: [Int]] = [:]
-  /// Outputs that overwrite an input, as (step, input, output).
-  private(set) var inPlace: [(step: Int, pair: InPlacePair)] = []
-  /// Why a concat's part or an in-place pair does not share, by step.
-  private(set) var notes: [Int: [String]] = [:]
+  /// What was decided, in the order of the decisions.
+  private(set) var decisions: [SharingDecision] = []
 
   private let draft: Draft
   private let schedule: Schedule
@@ -74,13 +72,26 @@ struct Placement: Sendable {
         let source = draft.steps[step].inputs[input], let output = draft.steps[step].outputs[0]
       else { continue }
       let base = root[source]
-      if !isComputed(base), isResult(output) { continue }
-      if isResult(output), viewClass(base).contains(where: isResult) { continue }
+      let refusal = viewRefusal(output, base)
+      decide(.view, step, input, refusal)
+      guard refusal == nil else { continue }
       root[output] = base
       viewsOf[base, default: []].append(output)
       elided[step] = true
       if !isComputed(base) { externalAlias[output] = base }
     }
+  }
+
+  private func viewRefusal(_ output: Int, _ base: Int) -> SharingRefusal? {
+    guard isResult(output) else { return nil }
+    if !isComputed(base) { return .givenOrConstant }
+    return viewClass(base).contains(where: isResult) ? .isResult : nil
+  }
+
+  private mutating func decide(
+    _ kind: SharingDecision.Kind, _ step: Int, _ input: Int, _ refusal: SharingRefusal?
+  ) {
+    decisions.append(SharingDecision(kind: kind, step: step, input: input, refusal: refusal))
   }
 
   /// A value and all views of it.
@@ -106,27 +117,28 @@ struct Placement: Sendable {
     guard let output = draft.steps[step].outputs[0] else { return }
     let parts = draft.steps[step].inputs.compactMap { $0 }
     let base = root[output]
-    if places[base] == nil, adoptParts(parts, as: base, axis, step) { return }
+    if places[base] == nil, adoptParts(parts, as: base, axis, step) {
+      for index in parts.indices { decide(.part, step, index, nil) }
+      return
+    }
     let operand = draft.values[output].operand
-    guard parts.contains(where: { refusal($0, parts, operand, axis) == nil }) else {
-      note(step, parts, operand, axis)
+    let refusals = parts.map { refusal($0, parts, operand) }
+    guard refusals.contains(nil) else {
+      for (index, refusal) in refusals.enumerated() { decide(.part, step, index, refusal) }
       return
     }
     if places[base] == nil { place(base, in: newBuffer(operand.byteCount)) }
     // The output itself may lie inside a larger concat by now: the parts follow its place.
     guard let home = places[base] else { return }
     let settled = Operand(operand.dataType, operand.shape, layout: home.layout)
-    note(step, parts, settled, axis)
     var copies: [Int] = []
     let targets = partPlaces(home, settled, parts, axis)
     for (index, part) in parts.enumerated() {
       let target = targets[index]
-      if let place = places[part], samePlace(place, target, part) { continue }
-      if refusal(part, parts, settled, axis) == nil {
-        place(root[part], at: target)
-      } else {
-        copies.append(index)
-      }
+      let isThere = places[part].map { samePlace($0, target, part) } ?? false
+      let refusal = isThere ? nil : refusal(part, parts, settled)
+      decide(.part, step, index, refusal)
+      if refusal != nil { copies.append(index) } else if !isThere { place(root[part], at: target) }
     }
     partialCopies[step] = copies
     elided[step] = copies.isEmpty
@@ -148,7 +160,7 @@ struct Placement: Sendable {
     for (part, target) in zip(parts, targets) {
       guard let place = places[part], samePlace(place, target, part) else { return false }
     }
-    guard readersAdmit(output, operand.layout) else { return false }
+    guard readerRefusing(output, operand.layout) == nil else { return false }
     place(base, at: start)
     partialCopies[step] = []
     elided[step] = true
@@ -172,23 +184,21 @@ struct Placement: Sendable {
   }
 
   /// Why a part cannot be computed in its place; nil where it can.
-  private func refusal(_ part: Int, _ parts: [Int], _ whole: Operand, _ axis: Int) -> String? {
+  private func refusal(_ part: Int, _ parts: [Int], _ whole: Operand) -> SharingRefusal? {
     let base = root[part]
-    guard isComputed(base) else { return "is an input or a constant" }
-    guard parts.filter({ root[$0] == base }).count == 1 else { return "occurs twice" }
-    guard places[base] == nil else { return "lies elsewhere already" }
-    guard !viewClass(base).contains(where: isResult) else { return "is an output" }
-    guard draft.values[part].operand.dataType.bitWidth >= 8 else { return "is packed" }
+    guard isComputed(base) else { return .givenOrConstant }
+    guard parts.filter({ root[$0] == base }).count == 1 else { return .occursTwice }
+    guard places[base] == nil else { return .liesElsewhere }
+    guard !viewClass(base).contains(where: isResult) else { return .isResult }
+    guard draft.values[part].operand.dataType.bitWidth >= 8 else { return .isPacked }
     let inside: Layout = whole.strides.map { .strided($0) } ?? whole.layout
-    guard let own = draft.values[part].operand.layout(in: inside) else {
-      return "has another layout"
-    }
+    guard let own = draft.values[part].operand.layout(in: inside) else { return .layout }
     let isDense = Operand(whole.dataType, draft.values[part].operand.shape, layout: own).isDense
-    if !isDense, viewClass(base).count > 1 { return "is read under another shape" }
+    if !isDense, viewClass(base).count > 1 { return .otherShape }
     for member in viewClass(base) {
       let layout = isDense && whole.blocks == nil ? .contiguous : own
-      guard producerAdmits(member, layout) else { return "its kernel writes without gaps" }
-      guard readersAdmit(member, layout) else { return "a reader takes no gaps" }
+      guard producerAdmits(member, layout) else { return .producer }
+      if let reader = readerRefusing(member, layout) { return .reader(step: reader) }
     }
     return nil
   }
@@ -202,19 +212,12 @@ struct Placement: Sendable {
     }
   }
 
-  private func readersAdmit(_ value: Int, _ layout: Layout) -> Bool {
+  /// The first step that cannot read a value in a layout.
+  private func readerRefusing(_ value: Int, _ layout: Layout) -> Int? {
     let operand = draft.values[value].operand
-    return dependencies.readers[value].allSatisfy { step in
-      zip(draft.steps[step].inputs, draft.steps[step].candidate.inputs).allSatisfy {
-        $0 != value || $1.admits(Operand(operand.dataType, operand.shape, layout: layout))
-      }
-    }
-  }
-
-  private mutating func note(_ step: Int, _ parts: [Int], _ whole: Operand, _ axis: Int) {
-    for (index, part) in parts.enumerated() {
-      if let reason = refusal(part, parts, whole, axis) {
-        notes[step, default: []].append("part \(index) is copied: it \(reason)")
+    return dependencies.readers[value].first { step in
+      zip(draft.steps[step].inputs, draft.steps[step].candidate.inputs).contains {
+        $0 == value && !$1.admits(Operand(operand.dataType, operand.shape, layout: layout))
       }
     }
   }
@@ -224,44 +227,46 @@ struct Placement: Sendable {
   private mutating func overwriteInputs() {
     for step in schedule.order where !elided[step] && partialCopies[step] == nil {
       for pair in draft.steps[step].candidate.inPlace {
-        if overwrite(step, pair) {
-          inPlace.append((step, pair))
-          break
-        }
+        guard let input = draft.steps[step].inputs[pair.input],
+          let output = draft.steps[step].outputs[pair.output], root[output] == output,
+          root[input] != output
+        else { continue }
+        let refusal = overwrite(input, with: output, step)
+        decide(.overwrite, step, pair.input, refusal)
+        if refusal == nil { break }
       }
     }
   }
 
-  private mutating func overwrite(_ step: Int, _ pair: InPlacePair) -> Bool {
-    guard let input = draft.steps[step].inputs[pair.input],
-      let output = draft.steps[step].outputs[pair.output], root[output] == output,
-      isComputed(root[input]), root[input] != output,
-      draft.values[input].operand.byteCount == draft.values[output].operand.byteCount,
-      draft.steps[step].inputs.filter({ $0 == input }).count == 1,
-      !viewClass(root[input]).contains(where: isResult)
-    else { return false }
-    let home = places[root[input]]
-    switch (home, places[output]) {
-    case (nil, nil):
-      guard diesHere(viewClass(root[input]), step) else { return refuse(step, input) }
-      let buffer = newBuffer(draft.values[output].operand.byteCount)
+  /// Lets an output lie where an input lies; says why where it cannot.
+  private mutating func overwrite(
+    _ input: Int, with output: Int, _ step: Int
+  ) -> SharingRefusal? {
+    let bytes = draft.values[output].operand.byteCount
+    guard isComputed(root[input]) else { return .givenOrConstant }
+    guard draft.values[input].operand.byteCount == bytes else { return .size }
+    guard draft.steps[step].inputs.filter({ $0 == input }).count == 1 else { return .occursTwice }
+    guard !viewClass(root[input]).contains(where: isResult) else { return .isResult }
+    guard places[output] == nil else { return .liesElsewhere }
+    guard let home = places[root[input]] else {
+      guard diesHere(viewClass(root[input]), step) else { return lifeRefusal(input, step) }
+      let buffer = newBuffer(bytes)
       place(root[input], in: buffer)
       place(output, in: buffer)
-    case (let home?, nil):
-      // A place among others, a concat's part say, is overwritten only where all that lies there dies.
-      living[home.buffer] = living[home.buffer].filter { !isDead($0, before: schedule.stage[step]) }
-      guard diesHere(living[home.buffer], step), home.byteOffset == 0,
-        Operand(.float32, draft.values[input].operand.shape, layout: home.layout).isDense,
-        draft.values[output].operand.byteCount <= bufferBytes[home.buffer],
-        !isResult(output) || draft.values[output].operand.byteCount == bufferBytes[home.buffer]
-      else { return refuse(step, input) }
-      guard !isBlocked(output) || draft.values[output].operand.layout == home.layout else {
-        return false
-      }
-      place(output, in: home.buffer)
-    default: return false
+      return nil
     }
-    return true
+    // A place among others, a concat's part say, is overwritten only where all that lies there dies.
+    living[home.buffer] = living[home.buffer].filter { !isDead($0, before: schedule.stage[step]) }
+    guard diesHere(living[home.buffer], step) else { return lifeRefusal(input, step) }
+    guard home.byteOffset == 0,
+      Operand(.float32, draft.values[input].operand.shape, layout: home.layout).isDense,
+      bytes <= bufferBytes[home.buffer], !isResult(output) || bytes == bufferBytes[home.buffer]
+    else { return .sharesBuffer }
+    guard !isBlocked(output) || draft.values[output].operand.layout == home.layout else {
+      return .layout
+    }
+    place(output, in: home.buffer)
+    return nil
   }
 
   private func isBlocked(_ value: Int) -> Bool { draft.values[value].operand.strides == nil }
@@ -284,13 +289,12 @@ struct Placement: Sendable {
     return touching.allSatisfy { elided[$0] || schedule.stage[$0] < stage }
   }
 
-  private mutating func refuse(_ step: Int, _ input: Int) -> Bool {
+  /// Why an input does not die in a step.
+  private func lifeRefusal(_ input: Int, _ step: Int) -> SharingRefusal {
     let stage = schedule.stage[step]
-    let later = dependencies.readers[input].first { $0 != step && schedule.stage[$0] >= stage }
-    notes[step, default: []].append(
-      "not in place: \(later.map { "read again by step \($0)" } ?? "it shares its buffer with values that live on")"
-    )
-    return false
+    let later = viewClass(root[input]).lazy.flatMap { dependencies.readers[$0] }
+      .first { $0 != step && !elided[$0] && schedule.stage[$0] >= stage }
+    return later.map { .readAgain(step: $0) } ?? .sharesBuffer
   }
 
   // MARK: Buffers

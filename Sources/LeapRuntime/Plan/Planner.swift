@@ -25,6 +25,22 @@ package struct Planner: Sendable {
   ///
   /// - Throws: `ModelError`.
   package func segment(from start: PlanningState) throws -> Segment {
+    try planned(from: start).segment
+  }
+
+  /// Plans the next segment, and says what was decided.
+  ///
+  /// - Throws: `ModelError`.
+  package func described(
+    from start: PlanningState
+  ) throws -> (segment: Segment, description: PlanDescription) {
+    let (segment, describe) = try planned(from: start)
+    return (segment, describe())
+  }
+
+  private func planned(
+    from start: PlanningState
+  ) throws -> (segment: Segment, describe: () -> PlanDescription) {
     var state = start
     let selection = try state.select()
     let draft = try draft(selection, state)
@@ -39,7 +55,8 @@ package struct Planner: Sendable {
     return try withExtendedLifetime(prepared) {
       var binder = try SegmentBinder(self, draft, dependencies, schedule, placement)
       try binder.bindSteps()
-      return binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
+      let segment = binder.segment(selection, next: state.remaining.isEmpty ? nil : state, state)
+      return (segment, { [binder, state] in binder.description(selection, state) })
     }
   }
 
@@ -75,20 +92,23 @@ package struct Planner: Sendable {
 
 /// Turns a placed draft into a segment: arena offsets, weights, bound kernels.
 struct SegmentBinder {
-  private let planner: Planner
-  private let draft: Draft
-  private let schedule: Schedule
-  private let placement: Placement
-  private var arena: ArenaLayout
-  private var requests: [ArenaRequest]
+  let planner: Planner
+  let draft: Draft
+  let dependencies: DraftDependencies
+  let schedule: Schedule
+  let placement: Placement
+  private(set) var arena: ArenaLayout
+  private(set) var requests: [ArenaRequest]
   /// For each buffer: the result that lies in it.
-  private var resultOfBuffer: [Int: Int] = [:]
+  private(set) var resultOfBuffer: [Int: Int] = [:]
   private var results: [SegmentResult] = []
   private var given: [ValueID] = []
   private var weights: [Weight] = []
   private var weightIndex: [Int: Int] = [:]
   private var countedWeights: Set<ObjectIdentifier> = []
-  private var steps: [Step] = []
+  private(set) var steps: [Step] = []
+  /// For each of them the step of the draft.
+  private(set) var draftSteps: [Int] = []
   private var memory = SegmentMemory()
   private var sharedInStage: [Int: Int] = [:]
 
@@ -98,6 +118,7 @@ struct SegmentBinder {
   ) throws {
     self.planner = planner
     self.draft = draft
+    self.dependencies = dependencies
     self.schedule = schedule
     self.placement = placement
     for id in draft.results {
@@ -217,6 +238,7 @@ struct SegmentBinder {
     memory.sharedScratch = max(memory.sharedScratch, end)
     memory.blasPerWorker = max(memory.blasPerWorker, kernel.blasPerWorker)
     let node = step.node.map { planner.program.graph.nodes[$0] }
+    draftSteps.append(index)
     steps.append(
       Step(
         node: step.node, name: node?.origin.names.first ?? node?.name ?? "",
@@ -309,16 +331,12 @@ struct SegmentBinder {
   func segment(
     _ selection: SegmentSelection, next: PlanningState?, _ state: PlanningState
   ) -> Segment {
-    let notes = placement.notes.sorted { $0.key < $1.key }.map { step, reasons in
-      let node = draft.steps[step].node.map { planner.program.graph.nodes[$0].name }
-      return (node: node ?? "", reasons: reasons)
-    }
     let wanted = Set(planner.outputs).union(
       selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
     var known: [ValueID: Tensor] = [:]
     for id in wanted where !state.isConstant(id) { known[id] = state.known[id] }
     return Segment(
-      steps: steps, stageCount: schedule.stageCount, memory: memory, notes: notes, given: given,
+      steps: steps, stageCount: schedule.stageCount, memory: memory, given: given,
       results: results, known: known,
       weights: weights, deadAfterStage: deadAfterStage(), selection: selection, next: next)
   }

@@ -97,8 +97,6 @@ package final class Segment: Sendable {
   package let steps: [Step]
   package let stageCount: Int
   package let memory: SegmentMemory
-  /// Why values do not share memory, by node name.
-  package let notes: [(node: String, reasons: [String])]
   let regions: [Region]
   /// Values that must exist, in the order of `Location.given`.
   let given: [ValueID]
@@ -120,14 +118,13 @@ package final class Segment: Sendable {
 
   init(
     steps: [Step], stageCount: Int, memory: SegmentMemory,
-    notes: [(node: String, reasons: [String])], given: [ValueID], results: [SegmentResult],
+    given: [ValueID], results: [SegmentResult],
     known: [ValueID: Tensor], weights: [Weight], deadAfterStage: [[Range<Int>]],
     selection: SegmentSelection, next: PlanningState?
   ) {
     self.steps = steps
     self.stageCount = stageCount
     self.memory = memory
-    self.notes = notes
     self.given = given
     self.results = results
     self.known = known

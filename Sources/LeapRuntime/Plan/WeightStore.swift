@@ -176,7 +176,11 @@ package final class WeightStore: Sendable {
       && constant.byteCount >= WeightStore.smallestMapping
   }
 
-  /// Whether a weight is the constant where it lies in its file.
+  /// Whether a weight is a constant where it lies in its file.
+  func staysMapped(_ value: ValueID, packing recipe: PackingRecipe?) -> Bool {
+    graph.constants[value].map { staysMapped($0, recipe) } ?? false
+  }
+
   private func staysMapped(_ constant: Constant, _ recipe: PackingRecipe?) -> Bool {
     guard recipe == nil, case .file(_, let offset) = constant.source else { return false }
     return isMapped(constant, at: offset)

@@ -13,6 +13,8 @@ package struct PlanStudy: Sendable {
   package let program: Program
   /// What is planned before anything runs. It cannot be run: its weights have no bytes.
   package let segment: Segment
+  /// What was decided.
+  package let description: PlanDescription
   package let memory: PredictedMemory
 
   /// - Parameters:
@@ -31,7 +33,7 @@ package struct PlanStudy: Sendable {
       program: program, weights: WeightStore(counting: graph, policy: configuration.weights),
       options: options, outputs: graph.outputs)
     let start = PlanningState(program: program, inputs: inputs)
-    segment = try planner.segment(from: start)
+    (segment, description) = try planner.described(from: start)
     memory = try PredictedMemory(
       segment.memory, rest: planner.rest(from: start), width: options.width)
   }

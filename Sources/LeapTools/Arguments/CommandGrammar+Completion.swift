@@ -66,6 +66,9 @@ extension CommandGrammar {
       let value =
         switch (flag.arity, flag.completion) {
         case (.none, _): ""
+        case (.several(let names), .words(let words)):
+          names.map { ":\($0):(\(words.joined(separator: " ")))" }.joined()
+        case (.several(let names), _): names.map { ":\(quoted($0, also: ":")): " }.joined()
         case (.one(let name), .nothing), (.many(let name), .nothing):
           ":\(quoted(name, also: ":")): "
         case (_, .file): ":file:_files"

@@ -37,6 +37,7 @@ extension CommandGrammar {
     case .none: names
     case .one(let value): "\(names) <\(value)>"
     case .many(let value): "\(names) <\(value)> ..."
+    case .several(let values): "\(names) \(values.map { "<\($0)>" }.joined(separator: " "))"
     }
   }
 

@@ -106,16 +106,29 @@ package struct CommandGrammar: Sendable {
       while let next = rest.first, !CommandGrammar.isOption(next), attached == nil {
         values.append(rest.removeFirst())
       }
+    case .several(let names):
+      placeholder = names.joined(separator: "> <")
+      if let attached { values = [attached] }
+      while let next = rest.first, !CommandGrammar.isOption(next), values.count < names.count {
+        values.append(rest.removeFirst())
+      }
+      guard values.count == names.count else {
+        throw ToolError.usage(
+          "\(name) wants \(names.count) values: \(name) <\(placeholder)>")
+      }
     }
     guard let first = values.first, !first.isEmpty else {
       throw ToolError.usage("\(name) wants a value: \(name) <\(placeholder)>")
     }
-    if let choices = flag.choices, !choices.contains(first) {
-      let hint = suggestion(for: first, among: choices)
-      throw ToolError.usage(
-        "\(name): '\(escaped(first))' is not one of \(choices.joined(separator: ", "))\(hint)")
-    }
+    try check(values, flag.choices, name)
     return values
+  }
+
+  private func check(_ values: [String], _ choices: [String]?, _ name: String) throws {
+    guard let choices, let wrong = values.first(where: { !choices.contains($0) }) else { return }
+    let hint = suggestion(for: wrong, among: choices)
+    throw ToolError.usage(
+      "\(name): '\(escaped(wrong))' is not one of \(choices.joined(separator: ", "))\(hint)")
   }
 
   private func unknown(_ name: String) -> ToolError {

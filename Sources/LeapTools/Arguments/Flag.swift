@@ -10,6 +10,8 @@ package struct Flag: Sendable {
     case one(String)
     /// All arguments up to the next option, by this name in the help.
     case many(String)
+    /// Just so many, by these names in the help.
+    case several([String])
   }
 
   /// What a shell offers as its value.
@@ -57,12 +59,24 @@ package struct Flag: Sendable {
       name, value: choices.joined(separator: "|"), completion: .words(choices), help)
   }
 
+  /// An option that takes two of these words.
+  package init(_ name: String, value: String, twoOf words: [String], _ help: String) {
+    self.name = name
+    short = nil
+    arity = .several([value, value])
+    self.help = help
+    completion = .words(words)
+    isRepeatable = false
+  }
+
   /// The words it accepts; nil where it accepts more than a list.
   var choices: [String]? {
-    guard case .words(let words) = completion, case .one(let value) = arity,
-      value == words.joined(separator: "|")
-    else { return nil }
-    return words
+    guard case .words(let words) = completion else { return nil }
+    switch arity {
+    case .one(let value): return value == words.joined(separator: "|") ? words : nil
+    case .several: return words
+    case .none, .many: return nil
+    }
   }
 }
 

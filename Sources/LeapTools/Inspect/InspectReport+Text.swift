@@ -7,12 +7,19 @@ import LeapGraph
 import LeapTensors
 
 extension InspectReport {
-  /// The lines.
-  func text(_ console: Console) -> [String] {
+  /// The lines: the summary, and the sections that are chosen.
+  func text(_ console: Console, _ sections: Set<InspectSection>) -> [String] {
     let page = InspectPage(console)
-    return [console.styled(page.fitted(escaped(model)), .bold)] + page.header(self)
-      + page.costs(self)
-      + page.operators(operators) + page.problems(problems) + page.findings(findings)
+    var lines = [console.styled(page.fitted(escaped(model)), .bold)] + page.header(self)
+    lines += page.costs(self) + page.operators(operators)
+    lines += page.problems(problems) + page.findings(findings)
+    if sections.contains(.memory), let plan { lines += page.memory(plan, filter) }
+    if sections.contains(.nodes) { lines += page.nodes(shownNodes, at: stage) }
+    if sections.contains(.attributes) { lines += page.attributes(shownNodes) }
+    if sections.contains(.functions) { lines += page.functions(functions) }
+    if let weights { lines += page.weights(weights.filter { $0.isAdmitted(by: filter) }) }
+    if let changes { lines += page.changes(changes, filter) }
+    return lines
   }
 }
 

@@ -17,10 +17,59 @@ package struct InspectReport: Sendable {
   package var operators: [OperatorCount]
   /// Memory of the runs in flight, by kind; nil where no plan can be made.
   package var memory: MemoryKinds?
+  /// Where that memory goes; nil where no plan can be made.
+  package var plan: MemoryReport?
   /// What keeps the model from running.
   package var problems: [InspectProblem]
   /// What is odd, but keeps nothing from running.
   package var findings: [InspectFinding]
+  /// The state that `graph` shows.
+  package var stage: ModelStage
+  /// Every node, whatever the filter says.
+  package var graph: GraphReport
+  /// Which of them are shown.
+  var filter: NodeFilter
+  /// The model's own functions.
+  package var functions: [FunctionReport]
+  /// All constants; nil where they were not asked for.
+  package var weights: [WeightReport]?
+  /// What passes did; nil where that was not asked for.
+  package var changes: [StageChanges]?
+
+  /// The nodes that the filter leaves, those of subgraphs behind the node that holds them.
+  package var shownNodes: [NodeReport] { graph.allNodes.filter(filter.admits) }
+}
+
+/// A function of the model's own.
+package struct FunctionReport: Sendable {
+  /// With domain and overload.
+  package var name: String
+  package var inputs: [String]
+  package var outputs: [String]
+  /// By name; the default, as text, where there is one.
+  package var attributes: [(name: String, value: String?)]
+  package var opsets: [(domain: String, version: Int)]
+  /// Calls in the model and in its functions, as they are written down.
+  package var calls: Int
+  package var graph: GraphReport
+}
+
+/// A constant of the model.
+package struct WeightReport: Sendable {
+  /// `main`, the path of a subgraph, or the name of a function.
+  package var graph: String
+  package var name: String
+  package var dataType: DataType
+  package var shape: Shape
+  package var byteCount: Int
+  /// Whether it is an initializer, and no node's attribute.
+  package var isInitializer: Bool
+  /// Operators of the nodes that read it, each once.
+  package var readers: [String]
+  /// nil for strings, and for what is not there.
+  package var statistics: WeightStatistics?
+  /// Elements in each of equal parts of the range from the least to the largest; empty where there are no statistics.
+  package var histogram: [Int]
 }
 
 /// What the file says of itself.

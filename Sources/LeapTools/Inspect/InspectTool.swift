@@ -26,20 +26,64 @@ struct InspectTool: Sendable {
   ///
   /// - Throws: `ModelError`, `ToolError`, `FileError`.
   func report() throws -> InspectReport {
+    if settings.session.cacheDirectory != nil {
+      console.note("--cache: nothing is packed here; the figures are those of a start without a cache")
+    }
     let source = try ModelSource(settings.model, read: console.environment.read)
     var options = ReadOptions(externalDataRoots: settings.shapes.externalRoots)
     options.goesOnWithoutPayloads = true
-    return try Inspector(source.read(options), settings, console).report()
+    let inspector = try Inspector(source.read(options), settings, console)
+    if settings.needsPlan { try inspector.requirePlan() }
+    return try inspector.report()
   }
 
   private func write(_ report: InspectReport) throws {
-    for line in report.text(console) { try console.line(line) }
+    switch settings.common.format {
+    case "text":
+      for line in report.text(console, settings.sections) { try console.line(line) }
+    case "json": try console.line(report.json.text())
+    case let kind: try console.environment.writeOutput(contents(report, kind))
+    }
+    for (path, kind) in settings.common.reports {
+      try FileBytes.write(contents(report, kind), to: path)
+    }
+  }
+
+  private func contents(_ report: InspectReport, _ kind: String) throws -> [UInt8] {
+    switch kind {
+    case "csv": return Array(report.csv(settings.tableSection).utf8)
+    case "dot": return Array(report.dot.utf8)
+    case "svg": return try svg(report)
+    default: return Array((report.json.text(indented: true) + "\n").utf8)
+    }
+  }
+
+  /// The picture, as Graphviz lays it out.
+  private func svg(_ report: InspectReport) throws -> [UInt8] {
+    let program = console.environment.graphviz
+    do {
+      return try Program.run(program, ["-Tsvg"], input: Array(report.dot.utf8))
+    } catch ProgramError.missing {
+      throw ToolError(
+        "svg needs the program '\(escaped(program))' of Graphviz, which is not there: apt install "
+          + "graphviz  |  brew install graphviz; -o FILE.dot does without")
+    } catch ProgramError.failed(let status, let message) {
+      throw ToolError("\(escaped(program)) ended with \(status): \(escaped(message))")
+    }
   }
 
   // MARK: assertions
 
   private func check(_ report: InspectReport) -> Int32 {
     var failures: [String] = []
+    for (flag, limit, found) in [
+      ("--assert-peak", settings.peakLimit, report.memory?.peak),
+      ("--assert-arena", settings.arenaLimit, report.memory?.arena),
+    ] {
+      guard let limit, found.map({ $0 > limit }) ?? true else { continue }
+      let text = found.map { "\(readableSize($0)) (\($0) bytes)" } ?? "no bound"
+      failures.append("\(flag): \(text), more than \(readableSize(limit)) (\(limit) bytes)")
+    }
     if settings.assertsSupport, !report.problems.isEmpty {
       failures.append("--assert-supported: the model cannot run here")
     }

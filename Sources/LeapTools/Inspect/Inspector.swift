@@ -30,20 +30,70 @@ struct Inspector {
     stages = try ModelStages(model, settings.shapes, configuration)
   }
 
-  /// - Throws: what reading weights throws.
+  /// - Throws: what reading weights throws; `ToolError` where the model does not come to a stage that is asked for.
   func report() throws -> InspectReport {
-    let unsupported = Set(stages.inferred.problems.map(\.node.name))
-    let graph = GraphReport(stages.inferred, unsupported: unsupported)
+    let graph = inferredGraph
     let constants = model.carriedConstants
     let memory = memoryKinds
+    let (findings, weights) = try examine(constants)
     return InspectReport(
       model: settings.model, header: header,
       target: PlanTarget(
         instructionSet: instructionSet.rawValue, threads: try configuration.workers(),
         memoryPolicy: configuration.plan.memoryPolicy.rawValue, concurrency: settings.concurrency),
       size: size(graph, constants), operators: Inspector.operators(graph.allNodes),
-      memory: memory, problems: stages.problems + budgetProblems(memory),
-      findings: try findings(constants))
+      memory: memory, plan: memoryReport, problems: stages.problems + budgetProblems(memory),
+      findings: findings, stage: settings.stage ?? .inferred,
+      graph: try settings.stage.map(stagedGraph) ?? graph, filter: settings.filter,
+      functions: functions, weights: settings.sections.contains(.weights) ? weights : nil,
+      changes: try settings.changes.map(stages.changes))
+  }
+
+  // MARK: graphs
+
+  /// The model's nodes, with what becomes of them.
+  private var inferredGraph: GraphReport {
+    let unsupported = Set(stages.inferred.problems.map(\.node.name))
+    var graph = GraphReport(stages.inferred, unsupported: unsupported)
+    guard let optimized = stages.optimized else { return graph }
+    let index = PlanIndex(optimized, stages.study?.description)
+    for (place, node) in stages.inferred.graph.nodes.enumerated() {
+      graph.nodes[place].plan = index.plan(ofModelNode: node)
+    }
+    return graph
+  }
+
+  private func stagedGraph(_ stage: ModelStage) throws -> GraphReport {
+    switch stage {
+    case .original:
+      return GraphReport(GraphSurvey(asDeclared: model.graph, table: .standard))
+    case .inferred: return inferredGraph
+    case .optimized, .plan: break
+    }
+    let survey = GraphSurvey(stages.bound(try stages.optimizedGraph()), table: .standard)
+    let optimized = GraphReport(survey)
+    guard stage == .plan else {
+      var graph = optimized
+      let index = PlanIndex(survey.graph, stages.study?.description)
+      for place in graph.nodes.indices { graph.nodes[place].plan = index.plan(at: place) }
+      return graph
+    }
+    return GraphReport(try stages.plan().description, optimized, survey.graph)
+  }
+
+  private var functions: [FunctionReport] {
+    let graphs = [model.graph] + model.functions.map(\.body)
+    return model.functions.map { function in
+      FunctionReport(
+        name: function.qualifiedName, inputs: function.inputs, outputs: function.outputs,
+        attributes: function.attributes.map { ($0, nil) }
+          + function.defaults.sorted { $0.key < $1.key }.map { ($0.key, $0.value.summary) },
+        opsets: function.opsets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+        calls: graphs.reduce(0) { $0 + $1.calls(of: function) },
+        graph: GraphReport(
+          GraphSurvey(asDeclared: function.body, table: .standard),
+          path: "function \(function.qualifiedName)"))
+    }
   }
 
   // MARK: parts
@@ -132,6 +182,18 @@ struct Inspector {
     return kinds
   }
 
+  private var memoryReport: MemoryReport? {
+    guard let study = stages.study, let apart = stages.studyWithoutSharing,
+      let workers = try? configuration.workers()
+    else { return nil }
+    return MemoryReport(study, apart: apart, workers: workers)
+  }
+
+  /// Whether the model comes so far that something can be said of its memory.
+  ///
+  /// - Throws: `ToolError` where it does not.
+  func requirePlan() throws { _ = try stages.plan() }
+
   private func budgetProblems(_ memory: MemoryKinds?) -> [InspectProblem] {
     guard let budget = settings.session.memoryBudget, let peak = memory?.peak, peak > budget else {
       return []
@@ -140,14 +202,37 @@ struct Inspector {
     return [InspectProblem(kind: .budget, reason: reason, subject: nil, names: [])]
   }
 
-  private func findings(_ constants: [ModelConstant]) throws -> [InspectFinding] {
+  /// How many parts histograms have.
+  private static let bins = 16
+
+  /// Looks at all constants: what is odd, and what each is like.
+  private func examine(
+    _ constants: [ModelConstant]
+  ) throws -> (findings: [InspectFinding], weights: [WeightReport]) {
     var checks = ModelChecks(model, inferred: stages.inferred.graph)
+    var weights: [WeightReport] = []
     var progress = Progress(console, total: constants.count, unit: "tensors")
     defer { progress.finish() }
-    try checks.examine(constants) { index, _ in
+    try checks.examine(constants) { index, tensor, statistics in
       try console.environment.interruption.check()
       progress.update(index + 1)
+      let entry = constants[index]
+      var weight = WeightReport(
+        graph: entry.graph, name: entry.name, dataType: entry.constant.dataType,
+        shape: entry.constant.shape, byteCount: entry.constant.byteCount,
+        isInitializer: entry.isInitializer, readers: entry.readers, statistics: statistics,
+        histogram: [])
+      if settings.sections.contains(.weights), let tensor, let least = statistics?.minimum,
+        let largest = statistics?.maximum
+      {
+        weight.histogram = WeightScan.histogram(tensor, least...largest, bins: Inspector.bins)
+      }
+      weights.append(weight)
     }
+    return (findings(checks), weights)
+  }
+
+  private func findings(_ checks: ModelChecks) -> [InspectFinding] {
     var findings = checks.findings
     if let open = stages.openShapes {
       findings.append(.init(kind: .openShape, message: open.description, names: []))
@@ -157,5 +242,18 @@ struct Inspector {
       findings.append(.init(kind: .standIns, message: message, names: []))
     }
     return findings
+  }
+}
+
+extension Graph {
+  /// Calls of a function, those in subgraphs included.
+  fileprivate func calls(of function: LocalFunction) -> Int {
+    nodes.reduce(0) { count, node in
+      let isCall =
+        node.domain == function.domain && node.operatorType == function.name
+        && node.overload == function.overload
+      return count + (isCall ? 1 : 0)
+        + node.subgraphs.reduce(0) { $0 + $1.graph.calls(of: function) }
+    }
   }
 }

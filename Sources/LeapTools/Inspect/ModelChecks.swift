@@ -1,6 +1,7 @@
 // ModelChecks: what is odd about a model, though nothing keeps it from running.
 
 import LeapGraph
+import LeapRuntime
 import LeapTensors
 
 /// Looks for what is odd.
@@ -85,11 +86,11 @@ struct ModelChecks {
   ///
   /// - Parameters:
   ///   - constants: those of the model.
-  ///   - examined: called after each.
+  ///   - examined: called after each, with its elements where they are there.
   /// - Throws: what reading a constant throws, and what `examined` throws.
   mutating func examine(
     _ constants: [ModelConstant],
-    examined: (Int, WeightStatistics?) throws -> Void
+    examined: (Int, Tensor?, WeightStatistics?) throws -> Void
   ) throws {
     var odd: [InspectFinding.Kind: (elements: Int, names: [String])] = [:]
     var seen: [ContentKey: ModelConstant] = [:]
@@ -97,7 +98,7 @@ struct ModelChecks {
     let variances = model.graph.variances
     for (index, entry) in constants.enumerated() {
       guard !entry.constant.isAbsent else {
-        try examined(index, nil)
+        try examined(index, nil, nil)
         continue
       }
       let tensor = try entry.constant.tensor()
@@ -117,7 +118,7 @@ struct ModelChecks {
           seen[key] = entry
         }
       }
-      try examined(index, statistics)
+      try examined(index, tensor, statistics)
     }
     report(odd)
     if !doubles.isEmpty {

@@ -2,6 +2,7 @@
 
 import LeapFormat
 import LeapGraph
+import LeapRuntime
 import LeapTensors
 
 /// A tensor that the model carries.
@@ -13,6 +14,8 @@ struct ModelConstant: Sendable {
   let constant: Constant
   /// Whether it is an initializer, and no node's attribute.
   let isInitializer: Bool
+  /// Operators of the nodes that read it, each once.
+  let readers: [String]
 }
 
 extension Model {
@@ -32,15 +35,25 @@ extension LocalFunction {
 
 extension Graph {
   fileprivate func carriedConstants(path: String) -> [ModelConstant] {
+    var readers: [ValueID: Set<String>] = [:]
+    for node in nodes {
+      for use in node.uses { readers[use, default: []].insert(node.qualifiedOperator) }
+    }
+    func entry(_ id: ValueID?, _ name: String, _ constant: Constant, _ isInitializer: Bool)
+      -> ModelConstant
+    {
+      ModelConstant(
+        graph: path, name: name, constant: constant, isInitializer: isInitializer,
+        readers: id.flatMap { readers[$0] }?.sorted() ?? [])
+    }
     let own = constants.sorted { $0.key < $1.key }.map { id, constant in
-      ModelConstant(graph: path, name: self[id].name, constant: constant, isInitializer: true)
+      entry(id, self[id].name, constant, true)
     }
     return own
       + nodes.flatMap { node in
-        let name = node.outputs.first.flatMap { $0 }.map { self[$0].name } ?? node.name
-        return node.carriedConstants.map {
-          ModelConstant(graph: path, name: name, constant: $0.constant, isInitializer: false)
-        }
+        let output = node.outputs.first.flatMap { $0 }
+        let name = output.map { self[$0].name } ?? node.name
+        return node.carriedConstants.map { entry(output, name, $0.constant, false) }
           + node.subgraphs.flatMap { attribute, graph in
             graph.carriedConstants(path: "\(path)/\(node.name)/\(attribute)")
           }

@@ -28,6 +28,7 @@ struct ModelStages {
   private(set) var inputTypes: [String: ValueType] = [:]
   /// The options to add where the shapes of inputs are not known.
   private(set) var openShapes: ToolError?
+  private let configuration: SessionConfiguration
 
   /// - Throws: `ToolError` with exit code 64 where SHAPES options do not fit the model.
   init(
@@ -35,6 +36,7 @@ struct ModelStages {
   ) throws {
     original = model
     prepared = model
+    self.configuration = configuration
     inferred = GraphSurvey(Graph(name: ""), table: .standard)
     noteAbsent()
     do { prepared = try configuration.prepared(model) } catch {
@@ -42,8 +44,8 @@ struct ModelStages {
     }
     try bindInputs(shapes)
     infer()
-    optimize(configuration)
-    plan(configuration)
+    optimize()
+    makePlan()
   }
 
   /// Whether constants were replaced by others of their types and shapes, because their elements are not there.
@@ -65,6 +67,65 @@ struct ModelStages {
           subject: key[0],
           names: tensors.map(\.name)))
     }
+  }
+
+  /// - Throws: `ToolError` where the model does not come so far.
+  func optimizedGraph() throws -> Graph {
+    guard let optimized else { throw stops(before: "optimised") }
+    return optimized
+  }
+
+  /// - Throws: `ToolError` where the model does not come so far.
+  func plan() throws -> PlanStudy {
+    guard let study else {
+      _ = try optimizedGraph()
+      throw openShapes ?? stops(before: "planned")
+    }
+    return study
+  }
+
+  private func stops(before stage: String) -> ToolError {
+    let first = problems.first { $0.kind != .externalData } ?? problems.first
+    let subject = first?.subject.map { "\(escaped($0)): " } ?? ""
+    return ToolError(
+      "the model cannot be \(stage): \(subject)\(escaped(first?.reason ?? "it has problems"))")
+  }
+
+  /// What happened between two stages, in order.
+  ///
+  /// - Throws: `ToolError` where the model does not come so far, `ModelError` where a pass fails.
+  func changes(_ span: (from: ModelStage, to: ModelStage)) throws -> [StageChanges] {
+    var changes: [StageChanges] = []
+    func isBetween(_ stage: ModelStage) -> Bool {
+      span.from.place < stage.place && stage.place <= span.to.place
+    }
+    if isBetween(.inferred) {
+      if !original.functions.isEmpty {
+        changes.append(
+          StageChanges(
+            FunctionInliner.name, "put bodies of functions in the place of their calls",
+            from: original.graph, to: prepared.graph))
+      }
+      changes.append(.inference(from: prepared.graph, to: inferred.graph))
+    }
+    if isBetween(.optimized) { changes += try passChanges() }
+    if isBetween(.plan) {
+      changes.append(.planning(try optimizedGraph(), try plan().description))
+    }
+    return changes
+  }
+
+  private func passChanges() throws -> [StageChanges] {
+    _ = try optimizedGraph()
+    var changes: [StageChanges] = []
+    var before = graphToOptimize
+    let summaries = Dictionary(standardPasses.map { ($0.name, $0.summary) }) { first, _ in first }
+    _ = try configuration.optimized(before) { report, after in
+      changes.append(
+        StageChanges(report.name, summaries[report.name] ?? "", from: before, to: after))
+      before = after
+    }
+    return changes
   }
 
   // MARK: inputs
@@ -128,21 +189,36 @@ struct ModelStages {
     }
   }
 
-  private mutating func optimize(_ configuration: SessionConfiguration) {
+  /// The prepared graph, with something in the place of constants that are not there.
+  private var graphToOptimize: Graph {
+    hasStandIns ? prepared.graph.withStandIns() : prepared.graph
+  }
+
+  private mutating func optimize() {
     guard inferred.problems.isEmpty else { return }
-    let graph = hasStandIns ? prepared.graph.withStandIns() : prepared.graph
-    do { optimized = try configuration.optimized(graph) } catch {
+    do { optimized = try configuration.optimized(graphToOptimize) } catch {
       problems.append(.init(kind: .optimization, reason: "\(error)", subject: nil, names: []))
     }
   }
 
-  private mutating func plan(_ configuration: SessionConfiguration) {
-    guard let optimized, openShapes == nil else { return }
-    var inputs: [ValueID: ValueType] = [:]
-    for id in requiredInputs { inputs[id] = inputTypes[prepared.graph[id].name]?.planned }
-    do { study = try PlanStudy(optimized, configuration, inputs: inputs) } catch {
+  private mutating func makePlan() {
+    guard optimized != nil, openShapes == nil else { return }
+    do { study = try study(configuration) } catch {
       problems.append(.init(kind: .planning, reason: "\(error)", subject: nil, names: []))
     }
+  }
+
+  private func study(_ configuration: SessionConfiguration) throws -> PlanStudy {
+    var inputs: [ValueID: ValueType] = [:]
+    for id in requiredInputs { inputs[id] = inputTypes[prepared.graph[id].name]?.planned }
+    return try PlanStudy(try optimizedGraph(), configuration, inputs: inputs)
+  }
+
+  /// The plan if no values shared memory; nil where no plan can be made.
+  var studyWithoutSharing: PlanStudy? {
+    var apart = configuration
+    apart.plan.reuse = .none
+    return study == nil ? nil : try? study(apart)
   }
 }
 

@@ -63,6 +63,16 @@ package struct NodeReport: Sendable {
   /// Bytes of its outputs; nil where one is not known.
   package var bytesWritten: Int?
   package var isSupported: Bool
+  /// Attributes but graphs, by name, as text.
+  package var attributes: [(name: String, value: String)]
+  /// What passes let it do besides: to its input before, and to its results after.
+  package var prologue: String?
+  package var epilogue: String?
+  /// Names of the model's nodes that it stands for, and the pass that made it so; empty where it stands in the model.
+  package var origins: [String]
+  package var pass: String?
+  /// What a run does with it; nil where there is no plan.
+  package var plan: NodePlan?
   package var subgraphs: [(attribute: String, graph: GraphReport)]
 }
 
@@ -72,8 +82,8 @@ extension GraphReport {
   /// - Parameters:
   ///   - survey: the graph with its types.
   ///   - unsupported: names of nodes that cannot run here.
-  package init(_ survey: GraphSurvey, unsupported: Set<String>) {
-    self.init(survey, unsupported, path: "main", prefix: "", captured: [])
+  package init(_ survey: GraphSurvey, path: String = "main", unsupported: Set<String> = []) {
+    self.init(survey, unsupported, path: path, prefix: "", captured: [])
   }
 
   /// - Parameter captured: the graph's own values for constants of the graphs around it.
@@ -107,7 +117,13 @@ extension GraphReport {
         bytesRead: Set(node.inputs.compactMap { $0 }).bytes(operand),
         bytesWritten: Set(node.outputs.compactMap { $0 }).bytes(operand),
         isSupported: survey.operators[position] != nil && !unsupported.contains(node.name),
-        subgraphs: [])
+        attributes: node.attributes.sorted { $0.key < $1.key }.compactMap { name, value in
+          value.text.map { (name, $0) }
+        },
+        prologue: node.prologue?.text,
+        epilogue: node.epilogue.isEmpty ? nil : node.epilogue.text,
+        origins: node.origin.names == [node.name] ? [] : node.origin.names,
+        pass: node.origin.pass, plan: nil, subgraphs: [])
       for (place, (attribute, _)) in node.subgraphs.enumerated() {
         guard let inner = survey.subgraphs[position]?[place] else { continue }
         let captures = inner.graph.captures.filter { fixed.values.contains($0.outer) }
@@ -134,14 +150,27 @@ extension Set<ValueID> {
   }
 }
 
-extension Node {
-  /// The operator with its domain, where that is not ONNX's own.
-  var qualifiedOperator: String { domain.isEmpty ? operatorType : "\(domain).\(operatorType)" }
-}
-
 extension DataType {
   /// Whether constants of this type are what training found: not shapes, indices and flags.
   var isOfParameters: Bool { self != .int64 && self != .bool && self != .string }
+}
+
+extension Attribute {
+  /// Elements of a tensor that are shown with its shape.
+  private static let shownElements = 8
+
+  /// The value in one line, escaped, small tensors with their elements; nil for graphs.
+  fileprivate var text: String? {
+    guard case .tensor(let constant) = self,
+      constant.shape.elementCount <= Attribute.shownElements, let tensor = try? constant.tensor()
+    else { return summary }
+    let elements: [String]? =
+      tensor.doubles?.map { significant($0) } ?? tensor.integers?.map { "\($0)" }
+      ?? tensor.strings?.map { "\"\(escaped($0, limit: 80))\"" }
+    return summary.map { type in
+      elements.map { "\(type) [\($0.joined(separator: ", "))]" } ?? type
+    }
+  }
 }
 
 /// The values of a graph that are the same in every run.

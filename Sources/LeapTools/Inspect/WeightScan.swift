@@ -28,7 +28,7 @@ enum WeightScan {
   static func statistics(_ tensor: Tensor) -> WeightStatistics? {
     guard let elements = Elements(tensor) else { return nil }
     var sums = Sums(smallestNormal: smallestNormal(tensor.dataType))
-    elements.forEachChunk { sums.add($0) }
+    elements.forEachChunk { sums.add($1) }
     return sums.statistics
   }
 
@@ -36,13 +36,27 @@ enum WeightScan {
   static func histogram(_ tensor: Tensor, _ range: ClosedRange<Double>, bins: Int) -> [Int] {
     var counts = [Int](repeating: 0, count: bins)
     let width = (range.upperBound - range.lowerBound) / Double(bins)
-    Elements(tensor)?.forEachChunk { chunk in
+    Elements(tensor)?.forEachChunk { _, chunk in
       for value in chunk where range.contains(value) {
         let bin = width > 0 ? Int((value - range.lowerBound) / width) : 0
         counts[min(bin, bins - 1)] += 1
       }
     }
     return counts
+  }
+
+  /// Calls `body` with the elements of two tensors of one type and shape as doubles, some of each at a time.
+  ///
+  /// - Returns: false, without any call, for strings and complex numbers.
+  static func forEachPair(
+    _ first: Tensor, _ second: Tensor,
+    _ body: (UnsafeBufferPointer<Double>, UnsafeBufferPointer<Double>) -> Void
+  ) -> Bool {
+    guard let mine = Elements(first), let theirs = Elements(second) else { return false }
+    mine.forEachChunk { range, chunk in
+      theirs.withChunk(range) { body(chunk, $0) }
+    }
+    return true
   }
 
   /// The smallest number of a type that is not denormal; 0 for types that have none.
@@ -123,14 +137,19 @@ private struct Elements {
     }
   }
 
-  func forEachChunk(_ body: (UnsafeBufferPointer<Double>) -> Void) {
+  func forEachChunk(_ body: (Range<Int>, UnsafeBufferPointer<Double>) -> Void) {
+    for first in stride(from: 0, to: tensor.elementCount, by: Elements.chunk) {
+      let range = first..<min(first + Elements.chunk, tensor.elementCount)
+      withChunk(range) { body(range, $0) }
+    }
+  }
+
+  /// Elements of these places, the first a multiple of the length of a chunk.
+  func withChunk(_ range: Range<Int>, _ body: (UnsafeBufferPointer<Double>) -> Void) {
     tensor.withUnsafeBytes { bytes in
-      for first in stride(from: 0, to: tensor.elementCount, by: Elements.chunk) {
-        let range = first..<min(first + Elements.chunk, tensor.elementCount)
-        withUnsafeTemporaryAllocation(of: Double.self, capacity: range.count) { chunk in
-          decode(bytes, range, to: chunk)
-          body(UnsafeBufferPointer(chunk))
-        }
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: range.count) { chunk in
+        decode(bytes, range, to: chunk)
+        body(UnsafeBufferPointer(chunk))
       }
     }
   }

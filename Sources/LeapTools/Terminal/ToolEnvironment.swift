@@ -24,6 +24,8 @@ package struct ToolEnvironment: Sendable {
   /// Columns of the terminal.
   package var columns: Int
   package var interruption: Interruption
+  /// The program of Graphviz that lays out graphs.
+  package var graphviz = "dot"
 
   package init(
     variables: [String: String], read: @escaping @Sendable (Int) throws -> [UInt8],
