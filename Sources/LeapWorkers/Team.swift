@@ -55,7 +55,10 @@ package final class Team: Sendable {
   private let failure = Mutex<Failure?>(nil)
   private let helpersMayGoOn = DispatchSemaphore(value: 0)
   private let regionIsOver = DispatchSemaphore(value: 0)
-  private let nextBlock = PaddedCounter()
+  /// The next block of each worker's share.
+  private let nextBlocks: [PaddedCounter]
+  /// The lowest block that has thrown.
+  private let firstFailure = Atomic<Int>(.max)
 
   private struct Failure {
     var block: Int
@@ -69,6 +72,7 @@ package final class Team: Sendable {
     self.interrupt = interrupt
     self.helpers = helpers
     executed = (0...helpers.count).map { _ in PaddedCounter() }
+    nextBlocks = (0...helpers.count).map { _ in PaddedCounter() }
   }
 
   /// Enlists the helpers of one run. Returns at once: they come when the system gives them threads.
@@ -111,7 +115,10 @@ package final class Team: Sendable {
     }
     self.region.store(region, ordering: .relaxed)
     self.blockCount.store(blockCount, ordering: .relaxed)
-    nextBlock.value.store(0, ordering: .relaxed)
+    for (share, next) in nextBlocks.enumerated() {
+      next.value.store(share * blockCount / width, ordering: .relaxed)
+    }
+    firstFailure.store(.max, ordering: .relaxed)
     open(blockCount: blockCount)
     executeBlocks(worker: 0)
     try close()
@@ -265,34 +272,39 @@ extension Team {
 
 extension Team {
   /// Takes blocks, executes them, and goes on until none is left or one has thrown.
+  ///
+  /// First those of the worker's own share, then what others have left of theirs: in regions that follow each other
+  /// a worker finds much of what it reads in its own cache, since it wrote that itself.
   private func executeBlocks(worker: Int) {
     guard let program else { return }
     let region = region.load(ordering: .relaxed)
     let blockCount = blockCount.load(ordering: .relaxed)
     var count = 0
-    while true {
-      // Relaxed: that no two workers take the same block follows from the operation being atomic,
-      // and what blocks read and write is published by opening and leaving.
-      let block = nextBlock.value.wrappingAdd(1, ordering: .relaxed).oldValue
-      if block >= blockCount { break }
-      do {
-        try interrupt?.poll()
-        try program.perform(region: region, block: block, worker: worker)
-        count += 1
-      } catch {
-        fail(block: block, error: error)
-        break
+    for turn in 0..<width {
+      let share = (worker + turn) % width
+      let end = (share + 1) * blockCount / width
+      while true {
+        // Relaxed: that no two workers take the same block follows from the operation being atomic,
+        // and what blocks read and write is published by opening and leaving.
+        let block = nextBlocks[share].value.wrappingAdd(1, ordering: .relaxed).oldValue
+        // Blocks below one that threw are executed, so that the error does not depend on who was faster.
+        if block >= min(end, firstFailure.load(ordering: .relaxed)) { break }
+        do {
+          try interrupt?.poll()
+          try program.perform(region: region, block: block, worker: worker)
+          count += 1
+        } catch {
+          fail(block: block, error: error)
+          break
+        }
       }
     }
     executed[worker].value.wrappingAdd(count, ordering: .relaxed)
   }
 
-  /// Ends the hand-out, and keeps the error if no lower block has thrown.
-  ///
-  /// All lower blocks have been handed out before this one and will be executed, so the error that
-  /// is kept in the end does not depend on who was faster.
+  /// Ends the hand-out of higher blocks, and keeps the error if no lower block has thrown.
   private func fail(block: Int, error: any Error) {
-    nextBlock.value.store(blockCount.load(ordering: .relaxed), ordering: .relaxed)
+    firstFailure.min(block, ordering: .relaxed)
     failure.guarded { failure in
       if failure.map({ block < $0.block }) ?? true { failure = Failure(block: block, error: error) }
     }

@@ -1,6 +1,7 @@
 // BlockedDepthwise: depthwise convolutions whose channels are blocked: each lane of a window times its own filter.
 //
-// A block is some rows of one group.
+// A block is a band of rows of some groups, and those of the first band come first: convolutions over pixels before and after
+// hand out theirs in the same order, so that a worker finds what it reads in its own cache.
 
 import CLeapKernels
 import LeapTensors
@@ -59,20 +60,13 @@ package enum BlockedDepthwise {
     let x = try request.requiredInput(0)
     let epilogue = try BlockedEpilogue(request, channels: geometry.outputChannels, width: width)
     let groups = ChannelBlocks(width: width, channels: geometry.outputChannels).groups
-    let rowWork = 2 * Double(planar.output.width * planar.taps * width)
-    let height = planar.output.height
-    let rows = max(1, min(height, Int(blockWork / max(1, rowWork))))
-    let runs = (height + rows - 1) / rows
+    let cut = BlockCut(planar, groups: groups, width: width)
     let isCopied = planar.output.width < narrow && !planar.isInside
     let (imageStride, groupStride) = (x.imageStride, planar.inputPixels * width)
-    let panelBytes = isCopied ? planar.rows(of: rows) * planar.covered.width * width * 4 : 0
-    return Kernel(
-      blocks: geometry.batch * groups * runs, scratchPerWorker: panelBytes
-    ) { invocation, block in
-      let (part, run) = block.quotientAndRemainder(dividingBy: runs)
-      let (image, group) = part.quotientAndRemainder(dividingBy: groups)
-      let first = run * rows
-      let count = min(rows, height - first)
+    let panelBytes = isCopied ? planar.rows(of: cut.rows) * planar.covered.width * width * 4 : 0
+    let compute: @Sendable (Invocation, Int, Int, Range<Int>) -> Void = {
+      invocation, image, group, band in
+      let (first, count) = (band.lowerBound, band.count)
       var source = UnsafePointer(
         invocation.input(0).assumingMemoryBound(to: Float.self) + image * imageStride
           + group * groupStride)
@@ -94,6 +88,42 @@ package enum BlockedDepthwise {
       epilogue.finish(
         invocation, image: image, groups: group..<group + 1,
         pixels: first * planar.output.width..<(first + count) * planar.output.width)
+    }
+    return Kernel(
+      blocks: geometry.batch * cut.bands * cut.shares, scratchPerWorker: panelBytes
+    ) { invocation, block in
+      let (part, share) = block.quotientAndRemainder(dividingBy: cut.shares)
+      let (image, band) = part.quotientAndRemainder(dividingBy: cut.bands)
+      for group in cut.groups(share) { compute(invocation, image, group, cut.rows(of: band)) }
+    }
+  }
+
+  /// How the rows and groups of a picture are cut into blocks.
+  private struct BlockCut {
+    let height: Int
+    let groupCount: Int
+    /// Rows of a band.
+    let rows: Int
+    let bands: Int
+    /// In how many blocks the groups of a band are computed.
+    let shares: Int
+
+    init(_ planar: PlanarGeometry, groups: Int, width: Int) {
+      height = planar.output.height
+      groupCount = groups
+      let rowWork = 2 * Double(planar.output.width * planar.taps * width)
+      // Rows that two bands read are copied twice where rows are narrow.
+      let wanted = planar.output.width < narrow ? 2 : 4
+      rows = max(1, min((height + wanted - 1) / wanted, Int(blockWork / max(1, rowWork))))
+      bands = (height + rows - 1) / rows
+      let perBlock = max(1, Int(blockWork / (4 * max(1, rowWork * Double(rows)))))
+      shares = (groups + perBlock - 1) / perBlock
+    }
+
+    func rows(of band: Int) -> Range<Int> { band * rows..<min(height, (band + 1) * rows) }
+
+    func groups(_ share: Int) -> Range<Int> {
+      share * groupCount / shares..<(share + 1) * groupCount / shares
     }
   }
 }
