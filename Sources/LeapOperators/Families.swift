@@ -15,6 +15,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Patterns.self,
     Pooling.self,
     Progressions.self,
+    Quantization.self,
     Reductions.self,
     Resizing.self,
     Selection.self,

@@ -5,7 +5,7 @@ import LeapKernels
 import LeapTensors
 
 package enum MatrixProducts: OperatorFamily {
-  package static let operators: [any Operator.Type] = [Gemm.self, MatMul.self]
+  package static let operators: [any Operator.Type] = [Gemm.self, MatMul.self, FusedMatMul.self]
   static let types: Set<DataType> = [.float32, .float64, .int32, .int64, .uint32, .uint64]
 }
 
@@ -163,17 +163,17 @@ package struct MatMul: EpilogueOperator {
       }
     ]
   }
+}
 
-  /// How far the matrices of an operand lie apart along each axis of the batch; 0 where it is broadcast.
-  private func batchStrides(_ shape: [Int], rank: Int) -> [Int] {
-    let strides = Shape(shape).rowMajorStrides.dropLast(2)
-    let own = zip(shape, strides).map { $0 == 1 ? 0 : $1 }
-    return Array(repeating: 0, count: rank - own.count) + own
-  }
+/// How far the matrices of an operand lie apart along each axis of a batch; 0 where it is broadcast.
+func batchStrides(_ shape: [Int], rank: Int) -> [Int] {
+  let strides = Shape(shape).rowMajorStrides.dropLast(2)
+  let own = zip(shape, strides).map { $0 == 1 ? 0 : $1 }
+  return Array(repeating: 0, count: rank - own.count) + own
 }
 
 /// The candidate of a matrix product on row-major operands.
-private func productCandidate(
+func productCandidate(
   _ request: KernelRequest, output: LayoutRequirement, depth: Int, isTransposed: Bool = false,
   bind: @escaping @Sendable (KernelRequest) throws -> Kernel
 ) -> KernelCandidate {

@@ -9,6 +9,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case copy
   case depthwise
   case depthwisePlanes = "depthwise-planes"
+  case dequantize
   case direct
   case dropout
   case elementwise
@@ -20,12 +21,16 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case heap
   case identity
   case im2col
+  case integerConvolution = "integer-convolution"
+  case integerProduct = "integer-product"
   case localResponse = "local-response"
   case mean
   case oneHot = "one-hot"
   case pad
   case panel
   case pointwise
+  case quantize
+  case quantizedElementwise = "quantized-elementwise"
   case range
   case reduction
   case reorder

@@ -46,8 +46,19 @@ package struct NarrowConversion: Sendable {
     isNarrow(from) || isNarrow(to)
   }
 
-  private static func isNarrow(_ type: DataType) -> Bool {
+  static func isNarrow(_ type: DataType) -> Bool {
     ElementCodec.handles(type) && type.bitWidth <= 8
+  }
+
+  /// The number that each pattern of a narrow type stands for.
+  static func table(of type: DataType) -> [Float] {
+    (0..<1 << type.bitWidth).map { pattern in
+      var number: Float = 0
+      withUnsafeBytes(of: UInt8(pattern)) {
+        ElementCodec.decode(type, $0, count: 1, to: &number)
+      }
+      return number
+    }
   }
 
   /// - Throws: `OperatorError` for a type that is no number.
@@ -56,13 +67,7 @@ package struct NarrowConversion: Sendable {
     self.to = to
     self.options = options
     if NarrowConversion.isNarrow(from) {
-      var table = [Float](repeating: 0, count: 1 << from.bitWidth)
-      for pattern in table.indices {
-        withUnsafeBytes(of: UInt8(pattern)) {
-          ElementCodec.decode(from, $0, count: 1, to: &table[pattern])
-        }
-      }
-      self.table = table
+      table = NarrowConversion.table(of: from)
     } else {
       table = []
       try check(leap_single_run(from.rawValue, nil, 1, nil, 0), "converting \(from) to \(to)")
@@ -131,7 +136,7 @@ package struct NarrowConversion: Sendable {
 
 extension FloatFormat {
   /// What the loops need to know of a format.
-  fileprivate func loops(saturate: Bool) -> leap_narrow_format {
+  func loops(saturate: Bool) -> leap_narrow_format {
     leap_narrow_format(
       mantissa_bits: Int32(mantissaBits), bias: Int32(bias),
       sign: 1 << UInt32(exponentBits + mantissaBits), largest: largestFinite,

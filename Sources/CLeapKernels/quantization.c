@@ -1,0 +1,112 @@
+// quantization.c: loops that quantise and dequantise.
+#include "leap_quantization.h"
+
+#include "elementwise_types.h"
+
+/// The nearest integer, half to even, of a number of at most 22 bits: the sum with 1.5 * 2^23 has no fraction.
+static inline float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }
+
+/// x within low...high; NaN gives `low`.
+static inline float within(float x, float low, float high) {
+  x = x > low ? x : low;
+  return x < high ? x : high;
+}
+
+/// Since the bounds are integers, what is beyond them may be cut off before it is rounded.
+static inline float quantized(float x, float zero, float low, float high) {
+  return nearest(within(x, low - zero, high - zero)) + zero;
+}
+
+// EXPR of x[i], s and z, with loops of their own for one scale and for a scale each.
+#define SCALED_LOOP(EXPR)                                                 \
+  if (scale_stride == 0 && zero_stride == 0 && count > 0) {               \
+    const float s = *scale, z = *zero;                                    \
+    LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) y[i] = (EXPR); \
+  } else {                                                                \
+    for (ptrdiff_t i = 0; i < count; i++) {                               \
+      const float s = scale[i * scale_stride], z = zero[i * zero_stride]; \
+      y[i] = (EXPR);                                                      \
+    }                                                                     \
+  }
+
+void leap_quantize_run(
+    const float *x, const float *scale, ptrdiff_t scale_stride, const float *zero, ptrdiff_t zero_stride, float low,
+    float high, float *y, ptrdiff_t count) {
+  SCALED_LOOP(quantized(x[i] / s, z, low, high))
+}
+
+void leap_scale_down_run(
+    const float *x, const float *scale, ptrdiff_t scale_stride, const float *zero, ptrdiff_t zero_stride, float *y,
+    ptrdiff_t count) {
+  SCALED_LOOP(x[i] / s + z)
+}
+
+void leap_dequantize_run(
+    const float *x, const float *scale, ptrdiff_t scale_stride, const float *zero, ptrdiff_t zero_stride, float *y,
+    ptrdiff_t count) {
+  SCALED_LOOP((x[i] - z) * s)
+}
+
+void leap_dequantize_integers_run(
+    const int32_t *x, const float *scale, ptrdiff_t scale_stride, const float *zero, ptrdiff_t zero_stride, float *y,
+    ptrdiff_t count) {
+  SCALED_LOOP((float)((double)x[i] - z) * s)
+}
+
+void leap_extend_bounds(const float *x, ptrdiff_t count, float *bounds) {
+  float low = bounds[0], high = bounds[1];
+  for (ptrdiff_t i = 0; i < count; i++) {
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+  }
+  bounds[0] = low;
+  bounds[1] = high;
+}
+
+void leap_requantize_run(
+    const int32_t *sums, int32_t bias, float scale, float zero, float low, float high, uint8_t *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float sum = (float)(int32_t)((uint32_t)sums[i] + (uint32_t)bias);
+    y[i] = (uint8_t)(int32_t)quantized(sum * scale, zero, low, high);
+  }
+}
+
+void leap_requantize_columns(
+    const int32_t *sums, const float *scales, float zero, float low, float high, uint8_t *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++)
+    y[i] = (uint8_t)(int32_t)quantized((float)sums[i] * scales[i], zero, low, high);
+}
+
+#define BINARY_LOOP(T, LOW, HIGH)                                                             \
+  for (ptrdiff_t i = 0; i < count; i++) {                                                     \
+    const float p = (float)(T)a[i * sa], q = (float)(T)b[i * sb];                             \
+    const float value = multiplies ? (p - qa.zero) * (q - qb.zero) * left : p * left + q * right + fixed; \
+    y[i] = (uint8_t)(int32_t)quantized(value, qy.zero, LOW, HIGH);                            \
+  }
+
+void leap_quantized_binary_run(
+    int multiplies, int is_signed, const uint8_t *a, ptrdiff_t sa, leap_quantization qa, const uint8_t *b, ptrdiff_t sb,
+    leap_quantization qb, uint8_t *y, leap_quantization qy, ptrdiff_t count) {
+  const float left = multiplies ? qa.scale * qb.scale / qy.scale : qa.scale / qy.scale;
+  const float right = qb.scale / qy.scale;
+  const float fixed = -(left * qa.zero + right * qb.zero);
+  if (is_signed) {
+    BINARY_LOOP(int8_t, -128, 127)
+  } else {
+    BINARY_LOOP(uint8_t, 0, 255)
+  }
+}
+
+void leap_lookup_run(const uint8_t *table, const uint8_t *x, uint8_t *y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = table[x[i]];
+}
+
+int32_t leap_sum_bytes(int is_signed, const uint8_t *x, ptrdiff_t count, ptrdiff_t stride) {
+  uint32_t sum = 0;
+  if (is_signed) {
+    for (ptrdiff_t i = 0; i < count; i++) sum += (uint32_t)(int8_t)x[i * stride];
+  } else {
+    for (ptrdiff_t i = 0; i < count; i++) sum += x[i * stride];
+  }
+  return (int32_t)sum;
+}
