@@ -16,6 +16,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Pooling.self,
     Progressions.self,
     Quantization.self,
+    Recurrent.self,
     Reductions.self,
     Resizing.self,
     Selection.self,

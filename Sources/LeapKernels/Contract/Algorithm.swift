@@ -32,6 +32,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case quantize
   case quantizedElementwise = "quantized-elementwise"
   case range
+  case recurrent
   case reduction
   case reorder
   case resizeCubic = "resize-cubic"
