@@ -8,6 +8,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Extrema.self,
     Generators.self,
     Indexing.self,
+    Losses.self,
     MatrixProducts.self,
     Normalization.self,
     Optionals.self,

@@ -24,6 +24,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case integerConvolution = "integer-convolution"
   case integerProduct = "integer-product"
   case localResponse = "local-response"
+  case loss
   case mean
   case oneHot = "one-hot"
   case pad

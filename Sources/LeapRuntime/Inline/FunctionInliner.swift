@@ -18,13 +18,13 @@ package enum FunctionInliner {
   /// What the origin of inlined nodes and values names as their maker.
   package static let name = "function-inlining"
 
-  /// The model without functions, each call replaced by the function's body. A function of the model goes before an
-  /// operator of the same name. O(nodes of the result).
+  /// The model without functions, each call replaced by the function's body, and without operators that are made of others
+  /// (`Decomposition`). A function of the model goes before an operator of the same name. O(nodes of the result).
   ///
   /// - Throws: `ModelError.invalid` where a call does not fit its function, `.limitExceeded` where calls are nested too
   ///   deeply or expand to too much.
   package static func inlined(_ model: Model) throws -> Model {
-    if model.functions.isEmpty { return model }
+    if model.functions.isEmpty && !Decomposition.applies(to: model.graph) { return model }
     var functions: [FunctionKey: LocalFunction] = [:]
     for function in model.functions { functions[FunctionKey(function)] = function }
     var measure = ExpansionMeasure(functions)
@@ -67,6 +67,10 @@ private struct Expansion {
       if let function = functions[FunctionKey(node)] {
         let call = try FunctionCall(node, of: function, identityOpset: opset)
         stack += try call.body(in: &target).reversed()
+        continue
+      }
+      if let body = try Decomposition.body(of: node, in: &target) {
+        stack += body.reversed()
         continue
       }
       node.attributes = try node.attributes.mapValues { try $0.mapGraphs(expanded) }
