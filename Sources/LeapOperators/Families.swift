@@ -5,6 +5,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     BinaryMath.self,
     Concatenation.self,
     Convolution.self,
+    Einsums.self,
     Extrema.self,
     Generators.self,
     Indexing.self,

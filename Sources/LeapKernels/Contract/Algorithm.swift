@@ -12,6 +12,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case dequantize
   case direct
   case dropout
+  case einsum
   case elementwise
   case elimination
   case fill
