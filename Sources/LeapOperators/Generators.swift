@@ -131,6 +131,14 @@ package struct Gather: Operator {
     axis = try node.int("axis", default: 0)
   }
 
+  private init(axis: Int) { self.axis = axis }
+
+  /// The slices of a tensor at some indices of an axis.
+  static func slices(of tensor: Tensor, axis: Int, at indices: [Int]) throws -> Tensor {
+    try Evaluator.evaluate(
+      Gather(axis: axis), inputs: [tensor, Tensor(indices.map(Int64.init))], outputCount: 1)[0]
+  }
+
   package var movedOutputs: Int { 1 }
 
   package func infer(_ context: inout InferenceContext) throws {

@@ -10,7 +10,7 @@ import LeapTensors
 
 package enum Selection: OperatorFamily {
   package static let operators: [any Operator.Type] = [
-    Where.self, Cast.self, CastLike.self, Identity.self, Dropout.self,
+    Where.self, Cast.self, CastLike.self, Identity.self, BitCast.self, Dropout.self,
   ]
 }
 
@@ -94,6 +94,44 @@ package struct Identity: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     try conversionCandidates(request)
+  }
+}
+
+/// BitCast, from ONNX opset 26 on: the same bytes as elements of another type of the same width.
+package struct BitCast: Operator {
+  package static let declarations = [
+    OperatorDeclaration("BitCast", opsets: 26...OperatorTable.latestOpset)
+  ]
+  private let type: DataType
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(1...1)
+    type = try node.required("to", Quantization.type(node, "to"))
+    guard type != .string else { throw OperatorError("strings have no bits to be read") }
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let own = try context.dataType(0)
+    guard own.bitWidth == type.bitWidth else {
+      throw OperatorError("\(own) and \(type) differ in width")
+    }
+    context.setOutput(0, type, context.shape(0))
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let grain = 1 << 18
+    let copy: @Sendable (Invocation, Int, Int) -> Void = { invocation, first, count in
+      (invocation.output(0) + first).copyMemory(
+        from: invocation.input(0) + first, byteCount: count)
+    }
+    return [
+      try rowMajorCandidate(.copy, request, cost: elementwiseCost(request, operations: 0)) {
+        let bytes = try $0.requiredOutput(0).byteCount
+        return Kernel(blocks: bytes == 0 ? 0 : (bytes - 1) / grain + 1) { invocation, block in
+          copy(invocation, block * grain, min(grain, bytes - block * grain))
+        }
+      }
+    ]
   }
 }
 

@@ -42,6 +42,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case resizeNearest = "resize-nearest"
   case reverse
   case running
+  case sampling
   case scatter
   case scatterElements = "scatter-elements"
   case scatterNd = "scatter-nd"

@@ -1,0 +1,237 @@
+// GridSampling: images read at places that a grid says, between their pixels, in up to any number of dimensions.
+//
+// Places are numbers of the input: whatever they are, NaN and infinity too, no index leaves the image.
+
+import LeapTensors
+
+package struct GridSampling: Sendable, Hashable {
+  package enum Interpolation: Sendable { case nearest, linear, cubic }
+  package enum Padding: String, Sendable, CaseIterable { case zeros, border, reflection }
+
+  package var interpolation: Interpolation
+  package var padding: Padding
+  package var alignsCorners: Bool
+
+  package init(interpolation: Interpolation, padding: Padding, alignsCorners: Bool) {
+    self.interpolation = interpolation
+    self.padding = padding
+    self.alignsCorners = alignsCorners
+  }
+
+  /// Pixels along an axis that a place is made of.
+  private var tapCount: Int {
+    switch interpolation {
+    case .nearest: 1
+    case .linear: 2
+    case .cubic: 4
+    }
+  }
+
+  /// Output places of one block.
+  private static let grain = 256
+
+  /// The kernel: input 0 [images, channels, spatial...], input 1 [images, places..., axes], the innermost axis first. Both of one
+  /// type.
+  ///
+  /// - Throws: `OperatorError` for a type other than float32 and float64, and too many dimensions.
+  package func kernel(_ request: KernelRequest) throws -> Kernel {
+    let (x, grid) = (try request.requiredInput(0), try request.requiredInput(1))
+    guard grid.dataType == x.dataType else {
+      throw OperatorError("the grid is \(grid.dataType); expected \(x.dataType)")
+    }
+    let taps = (2..<x.shape.rank).reduce(1) { total, _ in min(total * tapCount, 1 << 20) }
+    guard x.shape.rank <= 6, taps <= 256 else {
+      throw OperatorError.unsupported("\(x.shape.rank - 2) spatial dimensions of this mode")
+    }
+    switch x.dataType {
+    case .float32: return kernel(x.shape, grid.shape, Float.self)
+    case .float64: return kernel(x.shape, grid.shape, Double.self)
+    default: throw OperatorError.unsupported("there is no kernel for \(x.dataType)")
+    }
+  }
+
+  private func kernel<Element: BinaryFloatingPoint & BitwiseCopyable & Sendable>(
+    _ x: Shape, _ grid: Shape, _ type: Element.Type
+  ) -> Kernel {
+    let spatial = Array(x[2...])
+    let (channels, axes) = (x[1], spatial.count)
+    let places = Shape.product(grid.dimensions[1..<(grid.rank - 1)])
+    let pixels = Shape.product(spatial[...])
+    let parts = places == 0 ? 0 : (places - 1) / GridSampling.grain + 1
+    let taps = (0..<axes).reduce(1) { total, _ in total * tapCount }
+    // Where the taps of one place lie, and their weights.
+    let offsetBytes = taps * MemoryLayout<Int>.stride
+    return Kernel(
+      blocks: channels == 0 ? 0 : x[0] * parts, scratchPerWorker: offsetBytes + taps * 8
+    ) { invocation, block in
+      let (image, part) = block.quotientAndRemainder(dividingBy: parts)
+      let source =
+        invocation.input(0).assumingMemoryBound(to: Element.self)
+        + image * channels * pixels
+      let grid = invocation.input(1).assumingMemoryBound(to: Element.self) + image * places * axes
+      let target =
+        invocation.output(0).assumingMemoryBound(to: Element.self)
+        + image * channels * places
+      let offsets = invocation.scratch.assumingMemoryBound(to: Int.self)
+      let weights = (invocation.scratch + offsetBytes).assumingMemoryBound(to: Element.self)
+      let first = part * GridSampling.grain
+      for place in first..<min(first + GridSampling.grain, places) {
+        prepare(grid + place * axes, spatial, offsets, weights)
+        for channel in 0..<channels {
+          let plane = source + channel * pixels
+          var sum: Element = 0
+          for tap in 0..<taps where offsets[tap] >= 0 { sum += weights[tap] * plane[offsets[tap]] }
+          target[channel * places + place] = sum
+        }
+      }
+    }
+  }
+
+  /// Writes the offsets and weights of all taps of a place; an offset of -1 is no pixel.
+  private func prepare<Element: BinaryFloatingPoint>(
+    _ place: UnsafePointer<Element>, _ spatial: [Int], _ offsets: UnsafeMutablePointer<Int>,
+    _ weights: UnsafeMutablePointer<Element>
+  ) {
+    var count = 1
+    (offsets[0], weights[0]) = (0, 1)
+    for (axis, extent) in spatial.enumerated() {
+      let coordinate = adjusted(
+        position(place[spatial.count - 1 - axis], extent), extent)
+      let start = coordinate.rounded(.down)
+      let fraction = coordinate - start
+      // The taps so far are spread over those of this axis, from the last one back.
+      for before in stride(from: count - 1, through: 0, by: -1) {
+        let (offset, weight) = (offsets[before], weights[before])
+        for tap in 0..<tapCount {
+          let shift = interpolation == .cubic ? tap - 1 : tap
+          let index = pixel(start + Element(shift), extent)
+          let slot = before * tapCount + tap
+          offsets[slot] = offset < 0 || index < 0 ? -1 : offset * extent + index
+          weights[slot] = weight * tapWeight(tap, fraction)
+        }
+      }
+      count *= tapCount
+    }
+  }
+
+  /// The place of a normalised coordinate, in pixels.
+  private func position<Element: BinaryFloatingPoint>(_ n: Element, _ extent: Int) -> Element {
+    let length = Element(extent)
+    let place =
+      alignsCorners ? (n + 1) / 2 * (length - 1) : ((n + 1) * length - 1) / 2
+    // What is no number lies nowhere; what is far off stays far off.
+    if place.isNaN { return -1e9 }
+    let bounded = max(min(place, 1e9), -1e9)
+    return interpolation == .nearest ? bounded.rounded(.toNearestOrEven) : bounded
+  }
+
+  private func bounds<Element: BinaryFloatingPoint>(_ extent: Int) -> (Element, Element) {
+    alignsCorners ? (0, Element(extent) - 1) : (-0.5, Element(extent) - 0.5)
+  }
+
+  private func adjusted<Element: BinaryFloatingPoint>(_ x: Element, _ extent: Int) -> Element {
+    let (low, high): (Element, Element) = bounds(extent)
+    guard x < low || x > high else { return x }
+    switch padding {
+    case .zeros: return x
+    // A cubic's pixels are clamped one by one, as in PyTorch and ONNX Runtime; onnx.reference clamps the place.
+    case .border where interpolation == .cubic: return x
+    case .border: return max(0, min(x, Element(extent) - 1))
+    case .reflection: return reflected(x, low, high)
+    }
+  }
+
+  /// x reflected at the borders until it lies within.
+  private func reflected<Element: BinaryFloatingPoint>(
+    _ x: Element, _ low: Element, _ high: Element
+  ) -> Element {
+    let range = high - low
+    guard range > 0 else { return low }
+    let isBelow = x < low
+    guard isBelow || x > high else { return x }
+    let distance = isBelow ? low - x : x - high
+    let turns = (distance / range).rounded(.towardZero)
+    let rest = distance - turns * range
+    let isEven = turns.truncatingRemainder(dividingBy: 2) == 0
+    return isBelow == isEven ? low + rest : high - rest
+  }
+
+  /// The pixel of a tap along an axis; -1 for none.
+  private func pixel<Element: BinaryFloatingPoint>(_ index: Element, _ extent: Int) -> Int {
+    if extent == 0 { return -1 }
+    switch padding {
+    case .zeros: return index >= 0 && index < Element(extent) ? Int(index) : -1
+    case .border: return Int(max(0, min(index, Element(extent - 1))))
+    case .reflection:
+      let (low, high): (Element, Element) = bounds(extent)
+      return min(max(Int(reflected(index, low, high)), 0), extent - 1)
+    }
+  }
+
+  /// The weight of a tap; a cubic's is Keys's with a = -0.75.
+  private func tapWeight<Element: BinaryFloatingPoint>(_ tap: Int, _ x: Element) -> Element {
+    switch interpolation {
+    case .nearest: return 1
+    case .linear: return tap == 0 ? 1 - x : x
+    case .cubic:
+      let a: Element = -0.75
+      let distance = tap == 0 ? x + 1 : tap == 1 ? x : tap == 2 ? 1 - x : 2 - x
+      if tap == 1 || tap == 2 {
+        return ((a + 2) * distance - (a + 3)) * distance * distance + 1
+      }
+      return ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    }
+  }
+}
+
+/// AffineGrid: the places of an image's pixels, from -1 to 1 along each axis, put through an affine map.
+package enum AffineGridKernel {
+  /// The kernel: input 0 [images, axes, axes + 1]; output 0 [images, spatial..., axes], the innermost axis first.
+  ///
+  /// - Throws: `OperatorError` for a type other than float32 and float64.
+  package static func kernel(_ request: KernelRequest, alignsCorners: Bool) throws -> Kernel {
+    let y = try request.requiredOutput(0)
+    switch y.dataType {
+    case .float32: return kernel(y.shape, alignsCorners, Float.self)
+    case .float64: return kernel(y.shape, alignsCorners, Double.self)
+    default: throw OperatorError.unsupported("there is no kernel for \(y.dataType)")
+    }
+  }
+
+  private static func kernel<Element: BinaryFloatingPoint & BitwiseCopyable & Sendable>(
+    _ y: Shape, _ alignsCorners: Bool, _ type: Element.Type
+  ) -> Kernel {
+    let spatial = Array(y[1..<(y.rank - 1)])
+    let axes = spatial.count
+    let places = Shape.product(spatial[...])
+    let grain = 1024
+    let parts = places == 0 ? 0 : (places - 1) / grain + 1
+    return Kernel(blocks: y[0] * parts) { invocation, block in
+      let (image, part) = block.quotientAndRemainder(dividingBy: parts)
+      let theta =
+        invocation.input(0).assumingMemoryBound(to: Element.self)
+        + image * axes * (axes + 1)
+      let target =
+        invocation.output(0).assumingMemoryBound(to: Element.self)
+        + image * places * axes
+      for place in part * grain..<min((part + 1) * grain, places) {
+        for row in 0..<axes {
+          var rest = place
+          var sum = theta[row * (axes + 1) + axes]
+          // The innermost axis comes first in the map.
+          for column in 0..<axes {
+            let extent = spatial[axes - 1 - column]
+            let index = rest % extent
+            rest /= extent
+            let coordinate = Element(
+              alignsCorners
+                ? extent == 1 ? -1 : 2 * Double(index) / Double(extent - 1) - 1
+                : (2 * Double(index) + 1) / Double(extent) - 1)
+            sum += theta[row * (axes + 1) + column] * coordinate
+          }
+          target[place * axes + row] = sum
+        }
+      }
+    }
+  }
+}
