@@ -2,6 +2,7 @@
 
 package var standardFamilies: [any OperatorFamily.Type] {
   [
+    Attentions.self,
     BinaryMath.self,
     Concatenation.self,
     Convolution.self,

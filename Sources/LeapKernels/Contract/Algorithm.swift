@@ -2,6 +2,7 @@
 
 package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case argExtreme = "arg-extreme"
+  case attention
   case channelwise
   case col2im
   case concatBlocked = "concat-blocked"
