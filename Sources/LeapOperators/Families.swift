@@ -28,6 +28,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Sequences.self,
     Shapes.self,
     SpaceDepth.self,
+    Spectral.self,
     UnaryMath.self,
   ]
 }

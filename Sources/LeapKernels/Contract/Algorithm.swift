@@ -17,6 +17,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case elementwise
   case elimination
   case fill
+  case fourier
   case gather
   case gatherElements = "gather-elements"
   case gatherNd = "gather-nd"
