@@ -20,6 +20,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Pooling.self,
     Progressions.self,
     Quantization.self,
+    Randoms.self,
     Recurrent.self,
     Reductions.self,
     Resizing.self,
@@ -29,6 +30,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Shapes.self,
     SpaceDepth.self,
     Spectral.self,
+    Texts.self,
     UnaryMath.self,
   ]
 }

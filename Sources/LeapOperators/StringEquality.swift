@@ -39,7 +39,7 @@ struct StringEquality: TensorHostOperator {
   }
 
   /// For each element of `shape`, in order, which of an operand's it is made of.
-  private static func places(of operand: Shape, in shape: Shape) -> [Int] {
+  static func places(of operand: Shape, in shape: Shape) -> [Int] {
     // From the innermost axis outwards: an axis repeats the places of those inside it.
     var places = shape.contains(0) ? [] : [0]
     var stride = 1

@@ -35,6 +35,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case pointwise
   case quantize
   case quantizedElementwise = "quantized-elementwise"
+  case random
   case range
   case recurrent
   case reduction
