@@ -121,6 +121,8 @@ package struct InnerNormalization: Operator {
     stash = try stashType(node)
   }
 
+  package var singleOutputs: Set<Int> { [1, 2] }
+
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0, among: Normalization.types)
     let scaleType = try context.dataType(1, among: Normalization.types)

@@ -55,6 +55,9 @@ package protocol Operator: Sendable {
   /// 0 where it computes.
   var movedOutputs: Int { get }
 
+  /// Outputs that are float32 where the inputs are halves: what a normalisation found, say. All others are then halves too.
+  var singleOutputs: Set<Int> { get }
+
   /// What computes the outputs for inputs of these types where no kernel does: the operator itself where it is a
   /// `HostOperator`, another one where elements are strings or take less than a byte. nil where kernels do. An input without an element type is left
   /// out, or is a sequence or an optional.
@@ -84,6 +87,7 @@ extension Operator {
   package var isDeterministic: Bool { true }
   package var viewInput: Int? { nil }
   package var movedOutputs: Int { 0 }
+  package var singleOutputs: Set<Int> { [] }
   package func multiplyAdds(inputs: [Shape?], outputs: [Shape?]) -> Int? { 0 }
   package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
     if let host = self as? any HostOperator { return host }

@@ -47,11 +47,12 @@ extension SessionConfiguration {
     return width ?? ProcessorCount.available()
   }
 
-  /// A model with its functions put in the place of their calls, and with extents for symbols: what is inferred and optimised.
+  /// A model with its functions put in the place of their calls, with extents for symbols, and with casts around nodes that
+  /// have no kernel for halves: what is inferred and optimised.
   ///
   /// - Throws: `ModelError`.
   package func prepared(_ model: Model) throws -> Model {
-    try FunctionInliner.inlined(model).binding(dimensions)
+    try HalfPrecision.computedInSingle(FunctionInliner.inlined(model).binding(dimensions))
   }
 
   /// A prepared model's graph after the passes that the configuration leaves.
