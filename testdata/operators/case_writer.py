@@ -65,16 +65,17 @@ class CaseWriter:
         self.options.log_severity_level = 4
 
     def add(self, operator, opset, inputs, constants=(), outputs=1, name="", rtol=1e-5, atol=1e-6,
-            reference=False, **attributes):
+            reference=False, domain="", **attributes):
         """One case: `inputs` are arrays, lists for sequences, None for those left out; `constants`
         become initializers.
 
         With `reference` the expected outputs come from onnx.reference even where ONNX Runtime has
-        a kernel.
+        a kernel. `opset` is that of the operator's domain.
         """
         names = ["" if array is None else f"x{index}" for index, array in enumerate(inputs)]
         results = [f"y{index}" for index in range(outputs)]
-        node = helper.make_node(operator, names, results, name=operator, **attributes)
+        node = helper.make_node(operator, names, results, name=operator, domain=domain,
+                                **attributes)
         fed = [(key, array) for index, (key, array) in enumerate(zip(names, inputs))
                if array is not None and index not in constants]
         weights = [numpy_helper.from_array(np.asarray(inputs[index]), names[index])
@@ -83,9 +84,12 @@ class CaseWriter:
             [node], operator.lower(),
             [helper.make_value_info(key, type_of(value)) for key, value in fed],
             [helper.make_empty_tensor_value_info(result) for result in results], weights)
-        opsets = [helper.make_opsetid("", opset)]
+        opsets = [helper.make_opsetid(domain, opset)]
+        if domain:
+            opsets.append(helper.make_opsetid("", 17))
         model = helper.make_model(graph, opset_imports=opsets,
-                                  ir_version=max(4, helper.find_min_ir_version_for(opsets, True)))
+                                  ir_version=max(4, helper.find_min_ir_version_for(
+                                      opsets, True)))
         self.finish(model, dict(fed), operator, opset, name, rtol, atol, reference)
 
     def expected(self, model, feeds, reference):

@@ -23,13 +23,18 @@ from onnx import numpy_helper
 import convolution_cases
 import elementwise_cases
 import normalization_cases
+import quantization_cases
+import recurrent_cases
 import reduction_cases
+import sampling_cases
 import sequence_cases
 import shape_cases
+import transformer_cases
 from case_writer import CaseWriter
 
 FAMILIES = (elementwise_cases, shape_cases, reduction_cases, convolution_cases,
-            normalization_cases, sequence_cases)
+            normalization_cases, sequence_cases, quantization_cases, recurrent_cases,
+            sampling_cases, transformer_cases)
 
 
 def stamp():
