@@ -78,6 +78,19 @@ def chosen(add):
                 add("Unique", 11, [x[:, :2, :1]], outputs=4, axis=axis, sorted=ordered, name=label)
 
 
+def deformable(add):
+    for opset in versions("DeformConv"):
+        for group, shared, attributes, size in (
+                (1, 1, {"pads": [1, 1, 1, 1]}, (7, 8)), (2, 2, {"strides": [2, 1]}, (3, 6)),
+                (1, 4, {"dilations": [2, 2], "pads": [2, 2, 2, 2]}, (7, 8))):
+            x, w = random(2, 4, 7, 8), random(6, 4 // group, 3, 3, seed=1)
+            offsets = random(2, shared * 18, *size, seed=2)
+            mask = random(2, shared * 9, *size, seed=3)
+            for more in ([], [random(6, seed=4)], [random(6, seed=4), mask]):
+                add("DeformConv", opset, [x, w, offsets, *more], group=group, offset_group=shared,
+                    rtol=1e-4, atol=1e-5, **attributes)
+
+
 def all_cases(add):
-    for family in (grids, regions, suppression, chosen):
+    for family in (grids, regions, suppression, chosen, deformable):
         family(add)

@@ -8,6 +8,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case concatBlocked = "concat-blocked"
   case constant
   case copy
+  case deformable
   case depthwise
   case depthwisePlanes = "depthwise-planes"
   case dequantize

@@ -125,6 +125,14 @@ package struct NodeReader: Sendable {
     }
   }
 
+  package func graph(_ name: String) throws -> Graph? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .graph(let graph): return graph
+    case .some(let other): throw mismatch(name, "a graph", other)
+    }
+  }
+
   /// A string attribute that must be one of the cases of an enumeration.
   package func choice<Choice: RawRepresentable & CaseIterable>(
     _ name: String, default value: Choice

@@ -12,7 +12,7 @@ struct Decomposition {
 
   let call: Node
   private(set) var nodes: [Node] = []
-  private var target: InliningTarget
+  private(set) var target: InliningTarget
 
   /// The nodes that stand for a node; nil where it is an operator of its own.
   ///
@@ -56,16 +56,16 @@ struct Decomposition {
 
   // MARK: building
 
-  private func input(_ index: Int) -> ValueID? {
+  func input(_ index: Int) -> ValueID? {
     index < call.inputs.count ? call.inputs[index] : nil
   }
 
-  private func requiredInput(_ index: Int) throws -> ValueID {
+  func requiredInput(_ index: Int) throws -> ValueID {
     guard let value = input(index) else { throw OperatorError("input \(index) is required") }
     return value
   }
 
-  private func output(_ index: Int) -> ValueID? {
+  func output(_ index: Int) -> ValueID? {
     index < call.outputs.count ? call.outputs[index] : nil
   }
 
@@ -73,7 +73,7 @@ struct Decomposition {
   ///
   /// - Parameter outputs: its outputs, where they are those of the call; otherwise it has one of its own.
   @discardableResult
-  private mutating func add(
+  mutating func add(
     _ type: String, opset: Int, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:],
     outputs: [ValueID?]? = nil
   ) throws -> ValueID {
@@ -92,25 +92,64 @@ struct Decomposition {
     return made
   }
 
-  private mutating func constant(_ tensor: Tensor) throws -> ValueID {
+  mutating func constant(_ tensor: Tensor) throws -> ValueID {
     try add("Constant", opset: 13, [], ["value": .tensor(Constant(tensor))])
   }
 
   /// A number in the element type of another value.
-  private mutating func number(_ value: Float, like other: ValueID) throws -> ValueID {
+  mutating func number(_ value: Float, like other: ValueID) throws -> ValueID {
     try add("CastLike", opset: 15, [constant(Tensor(scalar: value)), other])
   }
 
   /// x times a number; x itself for 1.
-  private mutating func scaled(_ x: ValueID, by factor: Float) throws -> ValueID {
+  mutating func scaled(_ x: ValueID, by factor: Float) throws -> ValueID {
     factor == 1 ? x : try add("Mul", opset: 14, [x, number(factor, like: x)])
   }
 
   /// The result of an operator of one input as the call's output.
-  private mutating func finish(
+  mutating func finish(
     _ type: String, opset: Int, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:]
   ) throws {
     try add(type, opset: opset, inputs, attributes, outputs: [output(0)])
+  }
+
+  /// Puts the nodes of a graph that an attribute holds here.
+  ///
+  /// - Parameters:
+  ///   - argument: what its one input is.
+  /// - Returns: its one output.
+  /// - Throws: `OperatorError` where it has other inputs and outputs, or graphs of its own.
+  mutating func inline(_ graph: Graph, _ argument: ValueID) throws -> ValueID {
+    guard graph.inputs.count == 1, graph.outputs.count == 1 else {
+      throw OperatorError(
+        "graph '\(graph.name)' has \(graph.inputs.count) inputs and \(graph.outputs.count)"
+          + " outputs; expected one of each")
+    }
+    guard graph.nodes.allSatisfy({ $0.subgraphs.isEmpty }) else {
+      throw OperatorError.unsupported("graphs in graph '\(graph.name)'")
+    }
+    var bound: [ValueID: ValueID] = [graph.inputs[0]: argument]
+    for capture in graph.captures { bound[capture.inner] = capture.outer }
+    for (inner, tensor) in graph.constants where bound[inner] == nil {
+      bound[inner] = target.addConstant("\(call.name)/\(graph[inner].name)", tensor)
+    }
+    for inner in graph.nodes {
+      var node = inner
+      node.name = "\(call.name)/\(inner.name)"
+      node.origin = Origin(call.origin.names, pass: Decomposition.name)
+      node.inputs = inner.inputs.map { $0.flatMap { bound[$0] } }
+      node.outputs = inner.outputs.map { output in
+        guard let output else { return nil }
+        let made = target.addValue("\(call.name)/\(graph[output].name)")
+        bound[output] = made
+        return made
+      }
+      nodes.append(node)
+    }
+    guard let result = bound[graph.outputs[0]] else {
+      throw OperatorError("graph '\(graph.name)' does not make its output")
+    }
+    return result
   }
 
   // MARK: rules
@@ -162,6 +201,7 @@ struct Decomposition {
       try body.finish("Mul", opset: 14, [gate, body.input(1)])
     },
     Key("", "SoftmaxCrossEntropyLoss"): { try $0.crossEntropy($1) },
+    Key("ai.onnx.preview", "FlexAttention"): { try $0.flexAttention($1) },
   ]
 
   /// Conv, a residual, and an activation.

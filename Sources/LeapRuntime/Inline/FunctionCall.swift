@@ -22,6 +22,14 @@ struct InliningTarget {
       attributes: node.attributes, origin: node.origin)
   }
 
+  /// A constant under a name of its own.
+  mutating func addConstant(_ name: String, _ constant: Constant) -> ValueID {
+    let value = addValue(name)
+    graph.constants[value] = constant
+    graph[value].type = .tensor(constant.dataType, shape: constant.shape.map(Dimension.fixed))
+    return value
+  }
+
   /// A value of its own for one that a body names.
   mutating func addValue(_ name: String) -> ValueID {
     var unique = name
