@@ -96,9 +96,9 @@ package struct Attention: Operator {
   private func extents(
     _ q: [Dimension], _ k: [Dimension], _ v: [Dimension]
   ) throws -> Extents {
-    guard q.count == k.count, k.count == v.count else {
+    guard (3...4).contains(q.count), q.count == k.count, k.count == v.count else {
       throw OperatorError(
-        "the ranks of Q, K and V are \(q.count), \(k.count) and \(v.count); expected the same")
+        "the ranks of Q, K and V are \(q.count), \(k.count) and \(v.count); expected 3, or 4")
     }
     if q.count == 4 {
       return Extents(
@@ -163,7 +163,8 @@ package struct Attention: Operator {
     let shapes = inputs.map { $0?.map(Dimension.fixed) }
     guard let q = shapes[0], let k = shapes[1], let v = shapes[2], let e = try? extents(q, k, v)
     else { return nil }
-    let past = shapes.count > 4 ? shapes[4]?[2] ?? 0 : 0
+    let older = shapes.count > 4 ? shapes[4] : nil
+    let past = older?.count == 4 ? older?[2] ?? 0 : 0
     let rows = e.batch * e.queryHeads * e.queries * (past + e.keys)
     return (rows * (e.headSize + e.valueSize)).value ?? .max
   }

@@ -7,7 +7,7 @@ import LeapTensors
 import Testing
 
 @Suite struct AttentionTests {
-  private func operands() throws -> [Tensor] {
+  private func operands() throws -> [Tensor?] {
     var noise = Noise(5)
     return [
       try noise.tensor(.float32, [1, 2, 3, 4]), try noise.tensor(.float32, [1, 2, 5, 4]),

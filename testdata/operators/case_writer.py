@@ -65,17 +65,18 @@ class CaseWriter:
         self.options.log_severity_level = 4
 
     def add(self, operator, opset, inputs, constants=(), outputs=1, name="", rtol=1e-5, atol=1e-6,
-            reference=False, domain="", **attributes):
+            reference=False, domain="", settings=None, **attributes):
         """One case: `inputs` are arrays, lists for sequences, None for those left out; `constants`
         become initializers.
 
         With `reference` the expected outputs come from onnx.reference even where ONNX Runtime has
-        a kernel. `opset` is that of the operator's domain.
+        a kernel. `opset` is that of the operator's domain; `settings` are attributes whose names
+        are taken here.
         """
         names = ["" if array is None else f"x{index}" for index, array in enumerate(inputs)]
         results = [f"y{index}" for index in range(outputs)]
         node = helper.make_node(operator, names, results, name=operator, domain=domain,
-                                **attributes)
+                                **attributes, **(settings or {}))
         fed = [(key, array) for index, (key, array) in enumerate(zip(names, inputs))
                if array is not None and index not in constants]
         weights = [numpy_helper.from_array(np.asarray(inputs[index]), names[index])

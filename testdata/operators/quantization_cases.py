@@ -131,6 +131,28 @@ def runtime(add):
             add("QLinearConcat", 1, [scalar(0.1), scalar(4, dtype), parts[0], *quantised, parts[1],
                 scalar(0.2), scalar(7, dtype)], (0, 1, 3, 4, 6, 7), axis=axis, name=label,
                 domain=MICROSOFT, atol=1)
+        add("QLinearAveragePool", 1, [numbers(1, 3, 6, 6, dtype=dtype), *quantised, scalar(0.04),
+            scalar(2, dtype)], kernel_shape=[2, 3], strides=[2, 1], name=label, domain=MICROSOFT,
+            atol=1)
+        for axis, opset in ((-1, 13), (1, 12)):
+            add("QLinearSoftmax", 1, [numbers(2, 3, 4, dtype=dtype), *quantised, scalar(1 / 256),
+                scalar(0, dtype)], axis=axis, settings={"opset": opset}, name=label, domain=MICROSOFT, atol=1)
+        add("QLinearWhere", 1, [random(2, 3, dtype=np.bool_), numbers(2, 3, dtype=dtype),
+            *quantised, numbers(1, 3, dtype=dtype, seed=1), scalar(0.1), scalar(2, dtype),
+            scalar(0.2), scalar(3, dtype)], name=label, domain=MICROSOFT, atol=1)
+        b = weights(5, 4, dtype=dtype)
+        for more in ([], [scalar(3, dtype)], [scalar(3, dtype), random(4, seed=3)]):
+            add("DynamicQuantizeMatMul", 1, [random(3, 5), b, scalar(0.02), *more], (1, 2),
+                name=label, domain=MICROSOFT, rtol=1e-4, atol=1e-4)
+            add("MatMulIntegerToFloat", 1, [numbers(3, 5), b, scalar(0.1), scalar(0.02),
+                scalar(4, np.uint8), *more], name=label, domain=MICROSOFT, rtol=1e-4, atol=1e-4)
+        for flags in ((0, 0), (0, 1), (1, 0)):
+            a, turned = numbers(3, 5), b
+            a, turned = (a.T if flags[0] else a).copy(), (turned.T if flags[1] else turned).copy()
+            add("QGemm", 1, [a, scalar(0.1), scalar(4, np.uint8), turned, scalar(0.02),
+                scalar(0, dtype), np.arange(4, dtype=np.int32) * 10, scalar(0.3),
+                scalar(9, np.uint8)], transA=flags[0], transB=flags[1], alpha=0.5, name=label,
+                domain=MICROSOFT, atol=1)
         add("QuantizeLinear", 1, [random(3, 4), *quantised], name=label, domain=MICROSOFT)
         add("DequantizeLinear", 1, [numbers(3, 4, dtype=dtype), *quantised], name=label,
             domain=MICROSOFT)

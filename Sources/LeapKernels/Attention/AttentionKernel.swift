@@ -127,9 +127,13 @@ package struct AttentionKernel: Sendable {
     type = try request.requiredInput(0).dataType
   }
 
-  private mutating func allocate(_ extents: [Int]) -> OperandPlace {
+  private mutating func allocate(_ extents: [Int]) throws -> OperandPlace {
     let offset = shared
-    shared += (Shape.product(extents[...]) * type.byteWidth + 63) / 64 * 64
+    let bytes = Shape.product((extents + [type.byteWidth])[...])
+    guard bytes < 1 << 48 else {
+      throw OperatorError("scores or values of \(Shape(extents)) are too large")
+    }
+    shared += (bytes + 63) / 64 * 64
     return .shared(offset)
   }
 
@@ -141,7 +145,7 @@ package struct AttentionKernel: Sendable {
     let (keys, keysAreFlat) = try gather(1, size: shape.headSize, past: 4, output: 1)
     let (values, valuesAreFlat) = try gather(2, size: shape.valueSize, past: 5, output: 2)
     let all = [shape.batch, shape.keyHeads, shape.group]
-    let scores = allocate(all + [shape.queries, shape.total])
+    let scores = try allocate(all + [shape.queries, shape.total])
     let query = shape.queryStrides(shape.headSize)
     let key = shape.keyStrides(shape.headSize, length: shape.total, isFlat: keysAreFlat)
     try multiply(
@@ -150,7 +154,7 @@ package struct AttentionKernel: Sendable {
       factor: settings.scale ?? 1 / Double(shape.headSize).squareRoot())
     phases.append(try AttentionRows(settings, shape, request).phase(scores))
     guard hasOutput(0) else { return }
-    let result = shape.isFlat ? allocate(all + [shape.queries, shape.valueSize]) : .output(0)
+    let result = shape.isFlat ? try allocate(all + [shape.queries, shape.valueSize]) : .output(0)
     let value = shape.keyStrides(shape.valueSize, length: shape.total, isFlat: valuesAreFlat)
     let matrix = shape.queries * shape.total
     try multiply(
@@ -168,7 +172,7 @@ package struct AttentionKernel: Sendable {
     guard hasPast || hasOutput(output) else { return (.input(input), shape.isFlat) }
     let target: OperandPlace =
       hasOutput(output)
-      ? .output(output) : allocate([shape.batch, shape.keyHeads, shape.total, size])
+      ? .output(output) : try allocate([shape.batch, shape.keyHeads, shape.total, size])
     let shape = shape
     let row = size * type.byteWidth
     let new = shape.keyStrides(size, length: shape.keys, isFlat: shape.isFlat)

@@ -30,6 +30,9 @@ package struct DeformableConvolution: Sendable {
   ) -> Kernel {
     let geometry = geometry
     let (depth, pixels) = (geometry.depth, geometry.outputPixels)
+    if Shape.product([geometry.batch, geometry.outputChannels, pixels]) == 0 {
+      return Kernel(phases: [])
+    }
     let grid = Im2colConvolution.Grid(geometry)
     let tile = grid.pixelTile
     let tiles = pixels == 0 ? 0 : (pixels - 1) / tile + 1

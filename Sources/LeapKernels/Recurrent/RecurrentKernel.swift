@@ -78,6 +78,10 @@ package struct RecurrentKernel: Sendable {
     let (x, w, r) = (
       try request.requiredInput(0), try request.requiredInput(1), try request.requiredInput(2)
     )
+    for extent in x.shape.dimensions + w.shape.dimensions + r.shape.dimensions
+    where extent > Int(Int32.max) {
+      throw OperatorError("an extent of \(extent) exceeds the limit of \(Int32.max)")
+    }
     steps = x.shape[settings.batchFirst ? 1 : 0]
     batch = x.shape[settings.batchFirst ? 0 : 1]
     inputSize = x.shape[2]

@@ -12,7 +12,7 @@ struct Decomposition {
 
   let call: Node
   private(set) var nodes: [Node] = []
-  private(set) var target: InliningTarget
+  var target: InliningTarget
 
   /// The nodes that stand for a node; nil where it is an operator of its own.
   ///
@@ -172,6 +172,24 @@ struct Decomposition {
     Key(microsoft, "SkipLayerNormalization"): { try $0.skipNormalization($1, isCentred: true) },
     Key(microsoft, "SkipSimplifiedLayerNormalization"): {
       try $0.skipNormalization($1, isCentred: false)
+    },
+    Key(microsoft, "DynamicQuantizeMatMul"): { try $0.dynamicProduct($1) },
+    Key(microsoft, "MatMulIntegerToFloat"): { try $0.integerProduct($1) },
+    Key(microsoft, "QGemm"): { try $0.quantizedGemm($1) },
+    Key(microsoft, "QLinearWhere"): { try $0.quantizedChoice($1) },
+    Key(microsoft, "QLinearAveragePool"): {
+      guard try !$1.flag("channels_last", default: false) else {
+        throw OperatorError("attribute 'channels_last' is 1; only 0 is supported")
+      }
+      try $0.quantizedFunction($1, "AveragePool", opset: 11, dropping: ["channels_last"])
+    },
+    Key(microsoft, "QLinearReduceMean"): {
+      try $0.quantizedFunction($1, "ReduceMean", opset: 13)
+    },
+    Key(microsoft, "QLinearSoftmax"): { body, node in
+      let opset = try node.int("opset", default: 13)
+      try body.quantizedFunction(
+        node, "Softmax", opset: opset < 13 ? 11 : 13, dropping: ["opset"])
     },
     // ONNX Runtime writes it in ONNX's own domain.
     Key("", "SimplifiedLayerNormalization"): { body, node in
