@@ -10,7 +10,7 @@ import Testing
   static let names = [
     "squeezenet1.1-7", "mobilenetv2-7", "resnet50v2-7_trunk_stage1-3", "unet_sedgen",
     "pan_mobilenetv3s_skinhair_simplified", "ultraface_rfb_320", "fastestdet_ortext",
-    "superresolution_pytorch", "mnist_winml",
+    "superresolution_pytorch", "mnist_winml", "mobilenetv2-12-int8", "squeezenet_fp16_winml",
   ]
 
   /// Optimised and not: near ONNX Runtime's outputs, while dead memory is filled with NaN; the same bits where nothing shares
@@ -33,14 +33,16 @@ import Testing
         .run(inputs)
       for output in session.outputs {
         let distance = Comparison.distance(results[output.name], arrays["out:\(output.name)"])
-        #expect(distance < 1e-4, "\(optimized ? "optimised" : "unoptimised") '\(output.name)'")
+        let limit = name == "squeezenet_fp16_winml" ? 1e-2 : 1e-4
+        #expect(distance < limit, "\(optimized ? "optimised" : "unoptimised") '\(output.name)'")
         #expect(Comparison.identical(results[output.name], apart[output.name]))
       }
     }
   }
 
-  /// ONNX Runtime classifies 32 of the photographs rightly with squeezenet1.1, and 42 with mobilenetv2.
-  @Test(arguments: [("squeezenet1.1-7", 31), ("mobilenetv2-7", 41)])
+  /// ONNX Runtime classifies 32 of the photographs rightly with squeezenet1.1, and 42 with mobilenetv2, quantised or not (where its
+  /// kernels do not saturate: 35 where they do).
+  @Test(arguments: [("squeezenet1.1-7", 31), ("mobilenetv2-7", 41), ("mobilenetv2-12-int8", 42)])
   func classifiesPhotographs(name: String, atLeast: Int) throws {
     guard let models = TestData.sharedModels() else { return }
     let folder = "\(models)/../images/imagenet"

@@ -22,7 +22,7 @@ extension Decomposition {
           ["axis": .int(0)]),
       ])
     let keys = try add(
-      "Transpose", opset: 13, [grouped(k)], ["perm": .ints([0, 1, 2, 4, 3])])
+      "Transpose", opset: 13, [sharing(k)], ["perm": .ints([0, 1, 2, 4, 3])])
     let root = try scaleRoot(node, q)
     let products = try add(
       "MatMul", opset: 13,
@@ -39,7 +39,7 @@ extension Decomposition {
     let parts = try add("Shape", opset: 15, [products])
     let result = try add(
       "MatMul", opset: 13,
-      [add("Reshape", opset: 14, [weights, parts]), cast(grouped(v), precision)])
+      [add("Reshape", opset: 14, [weights, parts]), cast(sharing(v), precision)])
     let resultShape = try add(
       "Concat", opset: 13, [extents(of: q, 0, 3), extents(of: v, 3, 4)], ["axis": .int(0)])
     let flat = try add("Reshape", opset: 14, [result, resultShape])
@@ -64,7 +64,7 @@ extension Decomposition {
   }
 
   /// Keys or values with an axis for the query heads that share each.
-  private mutating func grouped(_ value: ValueID) throws -> ValueID {
+  private mutating func sharing(_ value: ValueID) throws -> ValueID {
     try add("Unsqueeze", opset: 13, [value, constant(Tensor([Int64(2)]))])
   }
 
