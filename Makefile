@@ -15,6 +15,7 @@
 #   make bench-python    what a run costs through Python, above the library's own
 #   make bench-kernels   every convolution algorithm and element-wise operator by itself, into .build/bench
 #   make docs     the documentation, into .build/docs
+#   make pictures the pictures in docs/pictures, of pages in a browser
 #   make proto    Sources/CLeapProto from proto/onnx.proto
 #   make format   rewrite the sources as swift-format wants them; make lint only checks
 
@@ -23,6 +24,7 @@ SHELL := bash
 .DEFAULT_GOAL := build
 
 PACKAGES := libprotobuf-c-dev libopenblas-dev libjpeg-dev libpng-dev zlib1g-dev pkg-config
+BROWSER_PACKAGES := chromium chromium-driver fonts-dejavu-core
 PROTO_PACKAGES := protobuf-c-compiler protobuf-compiler
 PKGCONFIG := libprotobuf-c openblas libjpeg libpng zlib
 SWIFT_SOURCES = $(shell git ls-files '*.swift')
@@ -52,7 +54,7 @@ OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
 .PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon test data models \
-  bench bench-kernels bench-python docs example service-example c-example snippets packages proto format lint clean
+  bench bench-kernels bench-python docs pictures browser example service-example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -97,8 +99,13 @@ python: build lib $(VENV)/.made
 	packaging/wheel $(PYTHON) $(WHEEL) $(WHEEL)/prefix
 
 # The Python package, in the tree and as a wheel.
-test-python: python
+test-python: python browser
 	$(PYTHON) -m pytest -rs -c python/pyproject.toml python/tests
+
+# A browser without a window. Where there is none, tests that need it say so.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || $(call apt,$(BROWSER_PACKAGES)) || \
+	  echo "no chromium with its driver: pages are not looked at in a browser"
 
 # The official ONNX suite through leapstone.backend, held to a list of known failures.
 official: lib $(VENV)/.made
@@ -210,6 +217,10 @@ bench-python: lib $(VENV)/.made
 
 docs: build
 	.ci/docs release .build/docs
+
+# What README.md and docs/ show of networks that scripts make.
+pictures: build browser $(DATA)/models/.networks $(VENV)/.made
+	$(PYTHON) docs/pictures/take_pictures.py $(DATA)/models
 
 # Packages of their own that depend on this one's last commit: a program, and an HTTP service under load. They share a build of it.
 example: packages

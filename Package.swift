@@ -24,6 +24,12 @@ func imagesOnly(_ name: String) -> Target.Dependency {
   .target(name: name, condition: .when(traits: ["Images"]))
 }
 
+/// What the page of onnx-inspect is made of.
+let pageFiles = [
+  "page.css", "data.js", "fold.js", "layout.js", "draw.js", "view.js", "details.js", "memory.js",
+  "page.js",
+]
+
 let package = Package(
   name: "Leapstone",
   platforms: [.macOS(.v15)],
@@ -75,11 +81,13 @@ let package = Package(
     library(
       "LeapstoneImage", ["Leapstone", "CLeapImage"]),
     library("LeapstoneC", ["Leapstone", "CLeapstone", "LeapWorkers"]),
+    .target(
+      name: "LeapPage", resources: pageFiles.map { .embedInCode($0) }, swiftSettings: settings),
     library(
       "LeapTools",
       [
         "Leapstone", "LeapstoneImage", "LeapFormat", "LeapKernels", "LeapOperators", "LeapRuntime",
-        "LeapWorkers", imagesOnly("CLeapZlib"),
+        "LeapWorkers", "LeapPage", imagesOnly("CLeapZlib"),
       ]),
     tool("onnx-run"),
     tool("onnx-bench"),

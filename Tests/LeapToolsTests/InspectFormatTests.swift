@@ -86,7 +86,7 @@ import Testing
         let text = String(decoding: try contents(path), as: UTF8.self)
         #expect(text == onnxInspect([model, "--format", format]).output)
       }
-      #expect(onnxInspect([model, "-o", "\(directory)/x.html"]).code == 64)
+      #expect(onnxInspect([model, "-o", "\(directory)/x.pdf"]).code == 64)
       #expect(onnxInspect([model, "-o", "/nowhere/x.json"]).code == 2)
     }
   }

@@ -288,7 +288,8 @@ extension MemoryReport {
             "steps": .texts($0.steps),
           ]
         }),
-      "live_at_peak": .array(live.map(\.json)), "weights": .array(weights.map(\.json)),
+      "live_at_peak": .array(live.map(\.json)), "buffers": .array(buffers.map(\.json)),
+      "weights": .array(weights.map(\.json)),
       "sharing": .array(sharing.map(\.json)), "planned_later": .texts(laterNodes),
     ]
   }
@@ -300,6 +301,22 @@ extension MemoryReport.LiveBuffer {
       "bytes": .integer(byteCount), "offset": .integer(offset), "values": .texts(values),
       "type": .string(type), "layout": .string(layout), "first_stage": .integer(first),
       "last_stage": .integer(last), "from": .string(from), "until": .string(until),
+    ]
+  }
+}
+
+extension MemoryReport.Buffer {
+  fileprivate var json: JSON {
+    [
+      "bytes": .integer(byteCount), "offset": .integer(offset), "first_stage": .integer(first),
+      "last_stage": .integer(last),
+      "values": .array(
+        values.map {
+          [
+            "name": .string($0.name), "maker": .text($0.maker), "first_stage": .integer($0.first),
+            "last_stage": .integer($0.last),
+          ]
+        }),
     ]
   }
 }

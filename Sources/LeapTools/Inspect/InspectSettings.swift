@@ -28,8 +28,8 @@ enum InspectSection: String, Sendable, CaseIterable {
 }
 
 struct InspectSettings: Sendable {
-  static let formats = ["text", "json", "csv", "dot", "svg"]
-  static let reportKinds = ["json", "csv", "dot", "svg"]
+  static let formats = ["text", "json", "csv", "dot", "svg", "html"]
+  static let reportKinds = ["json", "csv", "dot", "svg", "html"]
 
   static let sectionGroup = FlagGroup(
     "SECTIONS",
@@ -75,6 +75,12 @@ struct InspectSettings: Sendable {
 
   /// The section that a table shows; nil for what the passes did.
   var tableSection: InspectSection? { sections.first ?? (changes == nil ? .nodes : nil) }
+
+  /// Whether weights are looked at one by one: a page shows each beside the node that reads it.
+  var needsWeights: Bool {
+    sections.contains(.weights) || common.format == "html"
+      || common.reports.contains { $0.kind == "html" }
+  }
 
   /// Whether nothing can be said without a plan.
   var needsPlan: Bool { sections.contains(.memory) || peakLimit != nil || arenaLimit != nil }

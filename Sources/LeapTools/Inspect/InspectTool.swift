@@ -17,6 +17,7 @@ struct InspectTool: Sendable {
   /// - Returns: the exit code.
   /// - Throws: `ModelError`, `ToolError`, `FileError`.
   func run() throws -> Int32 {
+    try settings.common.check(console.environment)
     let report = try report()
     try write(report)
     return check(report)
@@ -27,7 +28,8 @@ struct InspectTool: Sendable {
   /// - Throws: `ModelError`, `ToolError`, `FileError`.
   func report() throws -> InspectReport {
     if settings.session.cacheDirectory != nil {
-      console.note("--cache: nothing is packed here; the figures are those of a start without a cache")
+      console.note(
+        "--cache: nothing is packed here; the figures are those of a start without a cache")
     }
     let source = try ModelSource(settings.model, read: console.environment.read)
     var options = ReadOptions(externalDataRoots: settings.shapes.externalRoots)
@@ -37,29 +39,42 @@ struct InspectTool: Sendable {
     return try inspector.report()
   }
 
-  private func write(_ report: InspectReport) throws {
+  private func write(_ whole: InspectReport) throws {
+    let report = shown(whole)
     switch settings.common.format {
     case "text":
       for line in report.text(console, settings.sections) { try console.line(line) }
     case "json": try console.line(report.json.text())
-    case let kind: try console.environment.writeOutput(contents(report, kind))
+    case let kind: try console.environment.writeOutput(contents(whole, kind))
     }
     for (path, kind) in settings.common.reports {
-      try FileBytes.write(contents(report, kind), to: path)
+      try FileBytes.write(contents(whole, kind), to: path)
     }
   }
 
-  private func contents(_ report: InspectReport, _ kind: String) throws -> [UInt8] {
+  /// Without the weights where only the page needs them.
+  private func shown(_ report: InspectReport) -> InspectReport {
+    var report = report
+    if !settings.sections.contains(.weights) { report.weights = nil }
+    return report
+  }
+
+  private func contents(_ whole: InspectReport, _ kind: String) throws -> [UInt8] {
+    let report = shown(whole)
     switch kind {
     case "csv": return Array(report.csv(settings.tableSection).utf8)
     case "dot": return Array(report.dot.utf8)
     case "svg": return try svg(report)
+    case "html": return Array(whole.html.utf8)
     default: return Array((report.json.text(indented: true) + "\n").utf8)
     }
   }
 
-  /// The picture, as Graphviz lays it out.
+  /// The timeline of the memory where that is asked for; or the graph, as Graphviz lays it out.
   private func svg(_ report: InspectReport) throws -> [UInt8] {
+    if settings.sections.contains(.memory), let picture = report.memorySVG {
+      return Array(picture.utf8)
+    }
     let program = console.environment.graphviz
     do {
       return try Program.run(program, ["-Tsvg"], input: Array(report.dot.utf8))

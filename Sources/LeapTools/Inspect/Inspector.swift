@@ -45,7 +45,7 @@ struct Inspector {
       memory: memory, plan: memoryReport, problems: stages.problems + budgetProblems(memory),
       findings: findings, stage: settings.stage ?? .inferred,
       graph: try settings.stage.map(stagedGraph) ?? graph, filter: settings.filter,
-      functions: functions, weights: settings.sections.contains(.weights) ? weights : nil,
+      functions: functions, weights: settings.needsWeights ? weights : nil,
       changes: try settings.changes.map(stages.changes))
   }
 
@@ -222,7 +222,7 @@ struct Inspector {
         shape: entry.constant.shape, byteCount: entry.constant.byteCount,
         isInitializer: entry.isInitializer, readers: entry.readers, statistics: statistics,
         histogram: [])
-      if settings.sections.contains(.weights), let tensor, let least = statistics?.minimum,
+      if settings.needsWeights, let tensor, let least = statistics?.minimum,
         let largest = statistics?.maximum
       {
         weight.histogram = WeightScan.histogram(tensor, least...largest, bins: Inspector.bins)

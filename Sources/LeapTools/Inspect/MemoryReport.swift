@@ -42,6 +42,26 @@ package struct MemoryReport: Sendable {
     package var until: String
   }
 
+  /// Memory of the arena that one value lies in, or several that share it.
+  package struct Buffer: Sendable, Equatable {
+    package struct Value: Sendable, Equatable {
+      package var name: String
+      /// The step that makes it; nil for what is there before the first.
+      package var maker: String?
+      /// The stages in which it is made, and last read.
+      package var first: Int
+      package var last: Int
+    }
+
+    package var byteCount: Int
+    /// Bytes from the start of the arena.
+    package var offset: Int
+    /// The first and the last stage in which it is used.
+    package var first: Int
+    package var last: Int
+    package var values: [Value]
+  }
+
   package struct Weight: Sendable, Equatable {
     package var name: String
     /// As the model, or a pass, has it.
@@ -75,6 +95,8 @@ package struct MemoryReport: Sendable {
   package var peakStage: Int
   /// What is live in it, the largest first.
   package var live: [LiveBuffer]
+  /// All buffers of the arena, by the stage in which they are first used.
+  package var buffers: [Buffer]
   /// The largest first.
   package var weights: [Weight]
   package var scratchPerWorker: Int
@@ -108,6 +130,7 @@ extension MemoryReport {
     }
     stages = description.stages(live: live, workers: workers)
     self.live = description.buffers(liveIn: peakStage)
+    buffers = description.arenaBuffers
     weights = description.weights(study.program.graph)
     scratchPerWorker = memory.scratchPerWorker
     sharedScratch = memory.sharedScratch
@@ -170,12 +193,32 @@ extension PlanDescription {
     }.sorted { ($1.byteCount, $0.offset) < ($0.byteCount, $1.offset) }
   }
 
-  /// Whether a value was made by a stage, and is still to be read.
-  private func isLive(_ value: Int, in stage: Int) -> Bool {
+  fileprivate var arenaBuffers: [MemoryReport.Buffer] {
+    buffers.compactMap { buffer -> MemoryReport.Buffer? in
+      guard let offset = buffer.offset, buffer.byteCount > 0 else { return nil }
+      let found = buffer.values.compactMap { value -> MemoryReport.Buffer.Value? in
+        guard let span = span(of: value) else { return nil }
+        return MemoryReport.Buffer.Value(
+          name: values[value].name, maker: values[value].producer.map { title(of: steps[$0]) },
+          first: span.lowerBound, last: span.upperBound)
+      }
+      return MemoryReport.Buffer(
+        byteCount: buffer.byteCount, offset: offset, first: buffer.first, last: buffer.last,
+        values: found)
+    }.sorted { ($0.first, $0.offset) < ($1.first, $1.offset) }
+  }
+
+  /// The stages from that which makes a value to that which reads it last.
+  private func span(of value: Int) -> ClosedRange<Int>? {
     let touching = ([values[value].producer].compactMap { $0 } + values[value].readers)
       .map { steps[$0].stage }
-    guard let first = touching.min(), let last = touching.max() else { return false }
-    return first <= stage && stage <= last
+    guard let first = touching.min(), let last = touching.max() else { return nil }
+    return first...last
+  }
+
+  /// Whether a value was made by a stage, and is still to be read.
+  private func isLive(_ value: Int, in stage: Int) -> Bool {
+    span(of: value)?.contains(stage) ?? false
   }
 
   /// The name of a step of a stage that makes or reads one of some values.

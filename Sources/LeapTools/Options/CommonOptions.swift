@@ -27,6 +27,15 @@ package struct CommonOptions: Sendable {
     }
   }
 
+  /// Refuses a page for a terminal.
+  ///
+  /// - Throws: `ToolError` with exit code 64.
+  func check(_ environment: ToolEnvironment) throws {
+    if format == "html", environment.outputIsTerminal {
+      throw ToolError.usage("--format html is a page for a browser: write it with -o report.html")
+    }
+  }
+
   package static func group(formats: [String], reportKinds: [String]) -> FlagGroup {
     let kinds = reportKinds.map { ".\($0)" }.joined(separator: ", ")
     return FlagGroup(

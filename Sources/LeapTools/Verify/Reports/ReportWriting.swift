@@ -19,15 +19,6 @@ extension CommonOptions {
     try CommonOptions(
       arguments, formats: VerifyFormats.stdout, reportKinds: VerifyFormats.files)
   }
-
-  /// Refuses a page for a terminal.
-  ///
-  /// - Throws: `ToolError` with exit code 64.
-  func check(_ environment: ToolEnvironment) throws {
-    if format == "html", environment.outputIsTerminal {
-      throw ToolError.usage("--format html is a page for a browser: write it with -o report.html")
-    }
-  }
 }
 
 extension Report {
