@@ -5,6 +5,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Attentions.self,
     BinaryMath.self,
     Concatenation.self,
+    ControlFlow.self,
     Convolution.self,
     Einsums.self,
     Extrema.self,

@@ -71,9 +71,9 @@ public struct SessionMemory: Sendable {
   init(_ core: SessionCore) { self.core = core }
 
   /// Weights that lie in mapped files, the model's and the cache's.
-  public var mappedWeights: Int { core.weights.byteCounts.mapped }
+  public var mappedWeights: Int { core.planned.weightBytes.mapped }
   /// Weights in memory of the session's own: packed for kernels, or read as they are.
-  public var packedWeights: Int { core.weights.byteCounts.owned }
+  public var packedWeights: Int { core.planned.weightBytes.owned }
   /// Arena and scratch that are kept for the next run. What runs in flight work in is not among them.
   public var idle: Int { core.pool.idleByteCount }
   /// All that counts against the budget now: weights, working memory, and what runs in flight make.

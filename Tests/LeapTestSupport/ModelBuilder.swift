@@ -68,3 +68,15 @@ package struct ModelBuilder {
     try FileBytes.write(ModelEncoder.encode(model(outputs: outputs)), to: path)
   }
 }
+
+extension ModelBuilder {
+  /// The graph that a node of another one runs, once it has its outputs.
+  package func body(outputs: [ValueID]) -> Attribute { .graph(model(outputs: outputs).graph) }
+
+  /// A value that the graph reads from the one around it.
+  package mutating func capture(_ outer: ValueID, as name: String) -> ValueID {
+    let inner = graph.addValue(Value(name: name, type: nil))
+    graph.captures.append(Capture(inner: inner, outer: outer))
+    return inner
+  }
+}

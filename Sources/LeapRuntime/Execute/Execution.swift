@@ -47,7 +47,7 @@ package struct ExecutionOptions: Sendable {
 }
 
 struct Execution {
-  let program: Program
+  private let planned: PlannedProgram
   let memory: WorkingMemory
   let options: ExecutionOptions
   /// Values that exist: inputs, and what segments left.
@@ -55,11 +55,13 @@ struct Execution {
   /// Tensors whose memory is to hold results.
   private let destinations: [ValueID: Tensor]
 
+  private var program: Program { planned.program }
+
   init(
-    program: Program, memory: WorkingMemory, options: ExecutionOptions,
+    _ planned: PlannedProgram, memory: WorkingMemory, options: ExecutionOptions,
     inputs: [ValueID: RunValue], destinations: [ValueID: Tensor]
   ) {
-    self.program = program
+    self.planned = planned
     self.memory = memory
     self.options = options
     values = inputs
@@ -173,20 +175,51 @@ struct Execution {
     let tensors = inputs.map { $0?.tensor }
     let types = tensors.map { $0?.dataType }
     guard let host = program.operators[position].hostOperator(for: types) else { return [:] }
+    if let host = host as? any BodyOperator { return try runBodies(position, host, inputs) }
     let bound = host.outputBound(tensors.map { $0.map { Operand($0.dataType, $0.shape) } })
     if let bound { try memory.chargeResults(bound) }
     let outputs: [RunValue]
     do { outputs = try host.run(inputs) } catch let error as OperatorError {
       throw RunError.node(node.description(in: program.graph), reason: error.reason)
     }
-    if bound == nil { try memory.chargeResults(newBytes(of: outputs, madeFrom: inputs)) }
+    if bound == nil {
+      try memory.chargeResults(Execution.newBytes(of: outputs, madeFrom: inputs))
+    }
+    return named(outputs, by: node)
+  }
+
+  private func named(_ outputs: [RunValue], by node: Node) -> [ValueID: RunValue] {
     var made: [ValueID: RunValue] = [:]
     for (id, value) in zip(node.outputs, outputs) { if let id { made[id] = value } }
     return made
   }
 
+  /// Has a node run its graphs. They work in the memory of this run: nothing lives there between its segments.
+  private func runBodies(
+    _ position: Int, _ host: any BodyOperator, _ inputs: [RunValue?]
+  ) throws -> [ValueID: RunValue] {
+    let node = program.graph.nodes[position]
+    var sources = inputs
+    let bodies = try (planned.bodies[position] ?? []).map { body in
+      var captured: [ValueID: RunValue] = [:]
+      for capture in body.program.graph.captures {
+        captured[capture.inner] = try value(capture.outer)
+      }
+      sources += captured.values.map { $0 }
+      return BoundBody(body, captured: captured, memory, options)
+    }
+    let baseline = memory.resultBytes
+    let outputs: [RunValue]
+    do { outputs = try host.run(inputs, bodies: bodies) } catch let error as OperatorError {
+      throw RunError.node(node.description(in: program.graph), reason: error.reason)
+    }
+    let made = Execution.newBytes(of: outputs, madeFrom: sources)
+    memory.settle(results: saturatingSum(baseline, made))
+    return named(outputs, by: node)
+  }
+
   /// Bytes of the tensors that a host made: those that share the memory of its inputs were there before.
-  private func newBytes(of outputs: [RunValue], madeFrom inputs: [RunValue?]) -> Int {
+  static func newBytes(of outputs: [RunValue], madeFrom inputs: [RunValue?]) -> Int {
     var counted = Set(inputs.flatMap { $0?.tensors ?? [] }.compactMap(\.storage))
     return outputs.flatMap(\.tensors).reduce(0) { sum, tensor in
       guard let storage = tensor.storage, counted.insert(storage).inserted else { return sum }

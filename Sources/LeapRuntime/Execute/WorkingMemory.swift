@@ -46,11 +46,17 @@ package final class WorkingMemory: @unchecked Sendable {
     results += bytes
   }
 
-  /// Ends a run's account: what it made belongs to who asked for it.
-  func settle() {
-    results = 0
+  /// Bytes that the run in flight has made besides, as far as they are still accounted.
+  var resultBytes: Int { results }
+
+  /// Accounts for so many bytes of results: the others are given back.
+  func settle(results bytes: Int) {
+    results = bytes
     balance()
   }
+
+  /// Ends a run's account: what it made belongs to who asked for it.
+  func settle() { settle(results: 0) }
 
   private func charge(_ bytes: Int) throws {
     try ledger.charge(bytes)

@@ -50,19 +50,25 @@ package struct GraphSurvey: Sendable {
 
   private mutating func survey(_ position: Int, _ table: OperatorTable) {
     let node = graph.nodes[position]
-    surveySubgraphs(of: node, position, table)
+    var trouble: (any Error)?
     do {
       let operation = try table.makeOperator(for: node, in: graph)
       operators.append(operation)
-      guard node.inputs.allSatisfy({ $0.map { !untold.contains($0) } ?? true }) else {
-        return giveUp(node)
+      if node.uses.contains(where: untold.contains) {
+        giveUp(node)
+      } else {
+        try ShapeInference.infer(position, operation, in: &graph, known: &known, table: table)
       }
-      try ShapeInference.infer(position, operation, in: &graph, known: &known)
     } catch {
       if operators.count == position { operators.append(nil) }
-      note(error, node)
+      trouble = error
       giveUp(node)
     }
+    let told = problems.count
+    // With the types that the node hands to its graphs.
+    surveySubgraphs(of: graph.nodes[position], position, table)
+    // What is wrong in a graph of the node was told there.
+    if let trouble, problems.count == told { note(trouble, node) }
   }
 
   /// Leaves the outputs of a node to what the model declares of them.

@@ -36,7 +36,7 @@ package enum ShapeInference {
         continue
       }
       do {
-        try infer(position, operators[position], in: &graph, known: &known)
+        try infer(position, operators[position], in: &graph, known: &known, table: table)
       } catch ModelError.unsupportedOperators(let found) {
         unsupported += found
         untold.formUnion(made)
@@ -51,10 +51,15 @@ package enum ShapeInference {
   /// - Throws: as `infer(_:_:in:known:)`.
   static func infer(
     _ position: Int, _ operation: any Operator, in graph: inout Graph,
-    known: inout [ValueID: KnownValue]
+    known: inout [ValueID: KnownValue], table: OperatorTable
   ) throws {
     let node = graph.nodes[position]
-    let context = try infer(node, operation, in: graph, known: known)
+    let context: InferenceContext
+    if let operation = operation as? any BodyOperator {
+      context = try inferBodies(position, operation, in: &graph, known: known, table: table)
+    } else {
+      context = try infer(node, operation, in: graph, known: known)
+    }
     for (output, inferred) in zip(node.outputs, context.outputs) {
       guard let output, let inferred else { continue }
       graph[output].type = merge(inferred: inferred.type, declared: graph[output].type)
@@ -83,16 +88,23 @@ package enum ShapeInference {
   package static func infer(
     _ node: Node, _ operation: any Operator, in graph: Graph, known: [ValueID: KnownValue]
   ) throws -> InferenceContext {
-    var context = InferenceContext(
+    var context = context(of: node, in: graph, known: known)
+    do { try operation.infer(&context) } catch let error as OperatorError {
+      throw ModelError.inference(error, at: node.description(in: graph))
+    }
+    return context
+  }
+
+  /// What is known of a node's inputs.
+  static func context(
+    of node: Node, in graph: Graph, known: [ValueID: KnownValue]
+  ) -> InferenceContext {
+    InferenceContext(
       inputs: node.inputs.map { id in
         guard let id, let type = graph[id].type else { return nil }
         return InferredValue(type, known: known[id])
       },
       given: node.inputs.map { $0 != nil }, outputCount: node.outputs.count)
-    do { try operation.infer(&context) } catch let error as OperatorError {
-      throw ModelError.inference(error, at: node.description(in: graph))
-    }
-    return context
   }
 
   /// The elements of constants that inference reads.

@@ -85,7 +85,7 @@ extension PlanningState {
   {
     let node = program.graph.nodes[position]
     let operation = program.operators[position]
-    let inputs = node.inputs.compactMap { $0 }
+    let inputs = node.inputs.compactMap { $0 } + (program.captured[position] ?? [])
     guard inputs.allSatisfy({ types[$0] != nil }) else { return false }
     let undecided = operation.valueInputs.compactMap { index in
       index < node.inputs.count ? node.inputs[index] : nil
@@ -104,8 +104,8 @@ extension PlanningState {
     if hostOperator(position) != nil {
       selection.hostNodes.append(position)
       // What reads a container is a host too, and may follow at once: it runs after this one, and needs no shapes to be planned.
-      for (output, inferred) in zip(node.outputs, try infer(position).outputs) {
-        if let output, let type = inferred?.type, type.isContainer { types[output] = type }
+      for (output, type) in zip(node.outputs, try hostOutputs(position)) {
+        if let output, let type, type.isContainer { types[output] = type }
       }
       return true
     }
@@ -121,6 +121,17 @@ extension PlanningState {
     }
     selection.kernelNodes.append(position)
     return true
+  }
+
+  /// The types of what a host makes, as far as they are known.
+  private func hostOutputs(_ position: Int) throws -> [ValueType?] {
+    guard program.operators[position] is any BodyOperator else {
+      return try infer(position).outputs.map { $0?.type }
+    }
+    // Its graphs were inferred when the model was loaded: no extent says more of containers.
+    return program.graph.nodes[position].outputs.map { output in
+      output.flatMap { program.graph[$0].type?.withoutShapes }
+    }
   }
 
   /// What computes a node on the host, its inputs' types being known; nil where kernels do.

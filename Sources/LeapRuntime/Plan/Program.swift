@@ -14,6 +14,8 @@ package final class Program: Sendable {
   let knownConstants: ValueTable<Tensor>
   /// The types of all constants.
   let constantTypes: ValueTable<ValueType>
+  /// What the graphs of nodes read from outside, by the nodes' positions.
+  let captured: [Int: [ValueID]]
   /// For each value, the positions of the nodes that read it.
   let connections: Connections
 
@@ -25,6 +27,12 @@ package final class Program: Sendable {
     self.graph = graph
     operators = try ShapeInference.makeOperators(of: graph, table: table)
     connections = graph.connections()
+    var captured: [Int: [ValueID]] = [:]
+    for (position, node) in graph.nodes.enumerated() {
+      let subgraphs = node.subgraphs
+      if !subgraphs.isEmpty { captured[position] = subgraphs.flatMap { $0.graph.captures.map(\.outer) } }
+    }
+    self.captured = captured
     var needed: Set<ValueID> = []
     for (node, operation) in zip(graph.nodes, operators) {
       for index in operation.valueInputs where index < node.inputs.count {

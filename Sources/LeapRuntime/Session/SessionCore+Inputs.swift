@@ -19,8 +19,23 @@ enum InputSignature: Hashable, Sendable {
 
 /// The inputs of one run, each by its value of the graph.
 struct GivenInputs {
-  var values: [ValueID: RunValue] = [:]
-  var signatures: [ValueID: InputSignature] = [:]
+  private(set) var values: [ValueID: RunValue] = [:]
+  private(set) var signatures: [ValueID: InputSignature] = [:]
+
+  init() {}
+
+  init(_ values: [ValueID: RunValue]) {
+    for (id, value) in values { set(id, value) }
+  }
+
+  /// - Parameter type: of a container; nil for what it says itself.
+  mutating func set(_ id: ValueID, _ value: RunValue, type: ValueType? = nil) {
+    values[id] = value
+    switch value {
+    case .tensor(let tensor): signatures[id] = .tensor(tensor.dataType, tensor.shape)
+    case .sequence, .optional: signatures[id] = (type ?? value.valueType).map { .container($0) }
+    }
+  }
 }
 
 extension SessionCore {
@@ -32,13 +47,10 @@ extension SessionCore {
     for (name, value) in inputs {
       let id = try id(of: name)
       switch value {
-      case .tensor(let tensor):
-        given.values[id] = value
-        given.signatures[id] = .tensor(tensor.dataType, tensor.shape)
+      case .tensor: given.set(id, value)
       case .sequence, .optional:
         let (value, type) = try typed(value, name, model.graph[id].type)
-        given.values[id] = value
-        given.signatures[id] = .container(type)
+        given.set(id, value, type: type)
       }
     }
     try check(given.signatures)

@@ -62,6 +62,13 @@ extension SessionConfiguration {
   package func optimized(
     _ graph: Graph, observe: ((PassReport, Graph) -> Void)? = nil
   ) throws -> Graph {
+    let graph = try optimizedItself(graph, observe: observe)
+    return try Bodies.optimized(in: graph) { try optimizedItself($0) }
+  }
+
+  private func optimizedItself(
+    _ graph: Graph, observe: ((PassReport, Graph) -> Void)? = nil
+  ) throws -> Graph {
     try Optimizer.optimize(
       graph, table: .standard, passes: disablesAllPasses ? [] : passes,
       disabled: disablesAllPasses ? [] : disabledPasses, observe: observe)
@@ -70,25 +77,14 @@ extension SessionConfiguration {
 
 package final class SessionCore: Sendable {
   package let model: Model
-  package let program: Program
-  package let weights: WeightStore
+  package let planned: PlannedProgram
   package let ledger: MemoryLedger
   package let pool: WorkingMemoryPool
   let width: Int
   private let configuration: SessionConfiguration
   private let cache: PackingCache?
-  private let roots: SingleFlightCache<RootKey, PlannedSegment>
   let inputIDs: [String: ValueID]
   private let variants = Mutex<[Set<String>: SessionCore]>([:])
-
-  /// What decides the first segment of a run.
-  private struct RootKey: Hashable, Sendable {
-    var inputs: [ValueID: InputSignature]
-    var outputs: [ValueID]
-  }
-
-  /// How many shapes of inputs a session keeps plans for.
-  private static let planLimit = 16
 
   /// - Throws: `ModelError`.
   package convenience init(model: Model, configuration: SessionConfiguration) throws {
@@ -116,11 +112,16 @@ package final class SessionCore: Sendable {
     try configuration.plan.checkAlgorithms()
     width = try configuration.workers()
     let graph = try configuration.optimized(model.graph)
-    program = try Program(graph: graph, table: .standard)
-    cache = SessionCore.cache(model, configuration)
-    weights = WeightStore(
-      graph: graph, policy: configuration.weights, ledger: ledger, cache: cache)
-    roots = SingleFlightCache(capacity: SessionCore.planLimit)
+    let cache = SessionCore.cache(model, configuration)
+    self.cache = cache
+    var options = configuration.plan
+    options.width = width
+    // A cache knows constants by their names, which the graphs of nodes may share with the graph around them.
+    planned = try PlannedProgram(
+      graph, options,
+      weights: WeightStore(
+        graph: graph, policy: configuration.weights, ledger: ledger, cache: cache)
+    ) { WeightStore(graph: $0, policy: configuration.weights, ledger: ledger) }
     var ids: [String: ValueID] = [:]
     for id in graph.inputs { ids[graph[id].name] = id }
     inputIDs = ids
@@ -193,21 +194,11 @@ package final class SessionCore: Sendable {
   ) throws -> [String: RunValue] {
     let wanted = outputIDs(names)
     let written = wanted.compactMap { name, id in destinations[name].map { (id, $0) } }
-    var execution = Execution(
-      program: program, memory: memory, options: options, inputs: given.values,
-      destinations: Dictionary(written) { first, _ in first })
-    var planned = try root(given.signatures, wanted.map(\.id), options.interrupt)
-    var known: [ValueID: Tensor] = [:]
-    while true {
-      let made = try execution.run(planned.segment)
-      known.merge(planned.segment.known) { $1 }
-      guard planned.segment.next != nil else { break }
-      planned = try planned.following(made, execution, planner(wanted.map(\.id)))
-    }
+    let values = try planned.run(
+      given, wanted.map(\.id), into: Dictionary(written) { first, _ in first }, memory, options)
     weights.save()
     var results: [String: RunValue] = [:]
-    for (name, id) in wanted {
-      let result = try known[id].map(RunValue.tensor) ?? execution.value(id)
+    for ((name, _), result) in zip(wanted, values) {
       results[name] =
         try destinations[name].map { .tensor(try $0.receiving(result, output: name)) } ?? result
     }
@@ -219,22 +210,6 @@ package final class SessionCore: Sendable {
     let declared = model.graph.outputs.map { model.graph[$0].name }
     return names.compactMap { name in
       declared.firstIndex(of: name).map { (name, program.graph.outputs[$0]) }
-    }
-  }
-
-  private func planner(_ outputs: [ValueID]) -> Planner {
-    var options = configuration.plan
-    options.width = width
-    return Planner(program: program, weights: weights, options: options, outputs: outputs)
-  }
-
-  private func root(
-    _ given: [ValueID: InputSignature], _ outputs: [ValueID], _ interrupt: Interrupt
-  ) throws -> PlannedSegment {
-    try roots.value(for: RootKey(inputs: given, outputs: outputs), interrupt: interrupt) {
-      let state = PlanningState(
-        program: program, inputs: given.mapValues(\.type))
-      return try PlannedSegment(state, planner(outputs))
     }
   }
 
@@ -257,10 +232,13 @@ package final class SessionCore: Sendable {
     let session = try computing(names)
     guard session === self else { return try session.planned(inputs: inputs, outputs: names) }
     let wanted = outputIDs(names).map(\.id)
-    let root = try root(checked(inputs), wanted, Interrupt())
+    let root = try planned.root(checked(inputs), wanted, Interrupt())
     weights.save()
-    return (root, planner(wanted))
+    return (root, planned.planner(wanted))
   }
+
+  package var program: Program { planned.program }
+  package var weights: WeightStore { planned.weights }
 
   private var outputNames: [String] { model.graph.outputs.map { model.graph[$0].name } }
 }
@@ -287,7 +265,7 @@ extension SessionCore {
     let made = try SessionCore(
       model: extended, configuration: configuration, ledger: ledger, pool: pool)
     variants.guarded { variants in
-      if variants.count >= SessionCore.planLimit { variants.removeAll() }
+      if variants.count >= PlannedProgram.planLimit { variants.removeAll() }
       variants[names] = made
     }
     return made

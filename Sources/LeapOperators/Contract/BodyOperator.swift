@@ -1,0 +1,102 @@
+// BodyOperator: an operator whose node has graphs of its own, and which decides when they run: If, Loop, Scan.
+//
+// 1. The operator knows what goes in and what comes out; how a graph is planned, and where it finds what it reads from outside,
+//    is the runtime's affair.
+// 2. What a run of a graph leaves is charged to the session as long as somebody holds it.
+
+import LeapGraph
+import LeapTensors
+
+/// A graph of a node, ready to run as often as the operator wants.
+package protocol Body {
+  /// The types of its outputs as inference knows them; nil where it does not.
+  var outputTypes: [ValueType?] { get }
+
+  /// Runs it once.
+  ///
+  /// - Parameters:
+  ///   - inputs: one for each input of the graph.
+  ///   - kept: bytes of what the operator keeps of earlier runs; nothing else that these left stays charged.
+  /// - Throws: `RunError`, `ModelError`.
+  func run(_ inputs: [RunValue], keeping kept: Int) throws -> [RunValue]
+
+  /// Charges what the operator is about to make of what the runs left.
+  ///
+  /// - Throws: `RunError.overBudget`.
+  func charge(_ bytes: Int) throws
+}
+
+/// Infers a graph of a node for inputs of some types; nil stands for one that is not known. Gives the types of its outputs.
+package typealias BodyInference = (_ inputs: [ValueType?]) throws -> [ValueType?]
+
+/// An operator that runs graphs.
+package protocol BodyOperator: HostOperator {
+  /// The attributes that hold the graphs, in the order in which these are handed over.
+  static var bodyNames: [String] { get }
+
+  /// Says types and shapes of the outputs. Throws `OperatorError`, and what inferring a graph throws. Each graph is inferred
+  /// with the widest types that it will run with last of all.
+  func infer(_ context: inout InferenceContext, bodies: [BodyInference]) throws
+
+  /// Computes the outputs. Throws `OperatorError`, and what running a graph throws.
+  func run(_ inputs: [RunValue?], bodies: [any Body]) throws -> [RunValue]
+}
+
+extension BodyOperator {
+  package func infer(_ context: inout InferenceContext) throws {
+    throw OperatorError("its graphs are inferred with the graph around them alone")
+  }
+
+  package func run(_ inputs: [RunValue?]) throws -> [RunValue] {
+    throw OperatorError("its graphs run as parts of a plan alone")
+  }
+
+  package func largestOutputs(_ inputs: [Operand?]) -> [Operand]? { nil }
+}
+
+extension ValueType {
+  /// The narrowest type that holds values of both types; nil where there is none. Shapes keep the extents that both have.
+  func joined(with other: ValueType) -> ValueType? {
+    switch (self, other) {
+    case (.tensor(let type, let shape), .tensor(let otherType, let otherShape)):
+      guard type == otherType else { return nil }
+      guard let shape, let otherShape, shape.count == otherShape.count else {
+        return .tensor(type, shape: nil)
+      }
+      return .tensor(type, shape: zip(shape, otherShape).map { $0 == $1 ? $0 : .unknown })
+    case (.sequence(let item), .sequence(let otherItem)):
+      return item.joined(with: otherItem).map(ValueType.sequence)
+    case (.optional(let item), .optional(let otherItem)):
+      return item.joined(with: otherItem).map(ValueType.optional)
+    default: return nil
+    }
+  }
+}
+
+/// Infers a graph that is run again and again, over values that each run hands to the next, until their types hold for all runs.
+///
+/// - Parameters:
+///   - first: the types of the values before the first run.
+///   - outputs: infers the graph: from the types of the values to those of all its outputs.
+///   - place: where the values are among the outputs.
+/// - Returns: the types of the values, and of all outputs.
+/// - Throws: `OperatorError` where a value changes its element type or kind.
+func steadyTypes(
+  _ first: [ValueType?], at place: Range<Int>, outputs: BodyInference
+) throws -> (carried: [ValueType?], outputs: [ValueType?]) {
+  var carried = first
+  while true {
+    let made = try outputs(carried)
+    let next = try zip(carried, made[place]).enumerated().map { index, pair -> ValueType? in
+      guard let before = pair.0 else { return pair.1 }
+      guard let after = pair.1 else { return before }
+      guard let joined = before.joined(with: after) else {
+        throw OperatorError("carried value \(index) is \(before) and becomes \(after)")
+      }
+      return joined
+    }
+    // Types only widen, extent by extent, so this ends.
+    if next == carried { return (carried, made) }
+    carried = next
+  }
+}
