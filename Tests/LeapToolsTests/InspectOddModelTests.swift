@@ -53,6 +53,54 @@ import Testing
     #expect(page.contains("Sharpen: the operator is not known (2 nodes: 's1', 's2')"))
   }
 
+  /// Nodes of one name have plans of their own.
+  @Test func namesThatRepeatDoNotMixNodesUp() throws {
+    let report = try report(
+      model {
+        $0.weights("w", [Float](repeating: 0.5, count: 4), shape: [2, 2, 1, 1])
+        $0.node("Conv", ["x", "w"], ["a"], name: "same")
+        $0.node(
+          "MaxPool", ["a"], ["b"], name: "same",
+          attributes: [
+            {
+              $0.string(1, "kernel_shape")
+              $0.packed(8, [2, 2])
+              $0.int(20, 7)
+            }
+          ])
+        $0.node("Relu", ["b"], ["y"], name: "same")
+      })
+    let plans = report.graph.nodes.map { $0.plan?.label }
+    #expect(plans == ["pointwise", "window", "elementwise"], "\(plans)")
+    #expect(Set(report.graph.nodes.compactMap { $0.plan?.stage }).count == 3)
+  }
+
+  /// Only the node that nobody knows is unsupported, whatever others are called.
+  @Test func namesThatRepeatDoNotMakeNodesUnsupported() throws {
+    let report = try report(
+      model {
+        $0.node("Sharpen", ["x"], ["a"], name: "same")
+        $0.node("Relu", ["x"], ["b"], name: "same")
+        $0.node("Add", ["a", "b"], ["y"], name: "same")
+      })
+    #expect(report.graph.nodes.map(\.isSupported) == [false, true, true])
+  }
+
+  /// Neither the squares nor the range of doubles need be doubles.
+  @Test func spreadThatNoDoubleHolds() throws {
+    let huge = Double.greatestFiniteMagnitude
+    let bytes = model {
+      $0.tensor(5, "w", type: 11, shape: [3]) {
+        $0.data(9, [huge, -huge, huge / 2].withUnsafeBytes { Array($0) })
+      }
+      $0.node("Relu", ["x"], ["y"])
+    }
+    let weight = try #require(inspected(["-", "--weights"], input: bytes).weights?.first)
+    #expect(weight.statistics?.maximum == huge && weight.statistics?.deviation == nil)
+    let histogram = weight.histogram
+    #expect(histogram.first == 1 && histogram.last == 1 && histogram.reduce(0, +) == 3)
+  }
+
   @Test func whatTheModelDeclaresIsUsedBehindAnUnknownOperator() throws {
     let report = try report(
       model {

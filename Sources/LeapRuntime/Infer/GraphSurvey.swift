@@ -25,6 +25,8 @@ package struct GraphSurvey: Sendable {
   package private(set) var subgraphs: [Int: [GraphSurvey]] = [:]
   /// What keeps nodes from running, those of subgraphs included, in the order of nodes.
   package private(set) var problems: [NodeProblem] = []
+  /// The places of the graph's own nodes that have a problem.
+  package private(set) var troubled: Set<Int> = []
   private var known: [ValueID: KnownValue] = [:]
   /// Values of which neither a node nor the model says anything.
   private var untold: Set<ValueID> = []
@@ -68,7 +70,10 @@ package struct GraphSurvey: Sendable {
     // With the types that the node hands to its graphs.
     surveySubgraphs(of: graph.nodes[position], position, table)
     // What is wrong in a graph of the node was told there.
-    if let trouble, problems.count == told { note(trouble, node) }
+    if let trouble, problems.count == told {
+      troubled.insert(position)
+      note(trouble, node)
+    }
   }
 
   /// Leaves the outputs of a node to what the model declares of them.

@@ -26,6 +26,10 @@ package enum InspectCommand {
         "What the passes make of it, node by node."
       ),
       (
+        "onnx-inspect densenet121.onnx -o report.html",
+        "A page to walk about in: its graph, what goes around layers, its memory over time."
+      ),
+      (
         "onnx-inspect unet.onnx --dim batch=8 --isa neon --threads 4 --memory-policy lean",
         "What it takes elsewhere: nothing runs, so the machine need not be there."
       ),

@@ -22,7 +22,8 @@ enum InspectSection: String, Sendable, CaseIterable {
       Flag(
         "--memory",
         "Where the memory of a run goes: the arena beside what it would take without reuse, what is "
-          + "live at its fullest, a timeline, weights, and who shares whose memory and why not.")
+          + "live at its fullest, a timeline, weights, and who shares whose memory and why not. As svg: "
+          + "the timeline.")
     }
   }
 }

@@ -53,8 +53,7 @@ struct Inspector {
 
   /// The model's nodes, with what becomes of them.
   private var inferredGraph: GraphReport {
-    let unsupported = Set(stages.inferred.problems.map(\.node.name))
-    var graph = GraphReport(stages.inferred, unsupported: unsupported)
+    var graph = GraphReport(stages.inferred)
     guard let optimized = stages.optimized else { return graph }
     let index = PlanIndex(optimized, stages.study?.description)
     for (place, node) in stages.inferred.graph.nodes.enumerated() {

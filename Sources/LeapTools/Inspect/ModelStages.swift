@@ -30,7 +30,8 @@ struct ModelStages {
   private(set) var openShapes: ToolError?
   private let configuration: SessionConfiguration
 
-  /// - Throws: `ToolError` with exit code 64 where SHAPES options do not fit the model.
+  /// - Throws: `ToolError` with exit code 64 where SHAPES options do not fit the model, `ModelError.option` for ENGINE options
+  ///   that are none.
   init(
     _ model: Model, _ shapes: ShapeOptions, _ configuration: SessionConfiguration
   ) throws {
@@ -44,8 +45,8 @@ struct ModelStages {
     }
     try bindInputs(shapes)
     infer()
-    optimize()
-    makePlan()
+    try optimize()
+    try makePlan()
   }
 
   /// Whether constants were replaced by others of their types and shapes, because their elements are not there.
@@ -194,16 +195,18 @@ struct ModelStages {
     hasStandIns ? prepared.graph.withStandIns() : prepared.graph
   }
 
-  private mutating func optimize() {
+  private mutating func optimize() throws {
     guard inferred.problems.isEmpty else { return }
     do { optimized = try configuration.optimized(graphToOptimize) } catch {
+      if case ModelError.option = error { throw error }
       problems.append(.init(kind: .optimization, reason: "\(error)", subject: nil, names: []))
     }
   }
 
-  private mutating func makePlan() {
+  private mutating func makePlan() throws {
     guard optimized != nil, openShapes == nil else { return }
     do { study = try study(configuration) } catch {
+      if case ModelError.option = error { throw error }
       problems.append(.init(kind: .planning, reason: "\(error)", subject: nil, names: []))
     }
   }

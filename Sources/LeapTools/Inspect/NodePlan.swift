@@ -56,10 +56,11 @@ struct PlanIndex {
   private let description: PlanDescription?
   /// The step of a node of the optimised graph.
   private var steps: [Int: Int] = [:]
-  /// The place in the optimised graph of a node of this name.
-  private var places: [String: Int] = [:]
-  /// Nodes that stand for others.
-  private var heirs: [String: String] = [:]
+  /// The places in the optimised graph of its nodes, and of what makes its values.
+  private var places: [NodeID: Int] = [:]
+  private var makers: [ValueID: Int] = [:]
+  /// Nodes that stand for others, by these others' names.
+  private var heirs: [String: Int] = [:]
   /// Steps that lay their inputs side by side.
   private let concats: Set<Int>
 
@@ -74,17 +75,20 @@ struct PlanIndex {
       if let node = step.node { steps[node] = place }
     }
     for (place, node) in graph.nodes.enumerated() {
-      places[node.name] = place
-      for name in node.origin.names where name != node.name { heirs[name] = node.name }
+      places[node.id] = place
+      for output in node.outputs.compactMap({ $0 }) { makers[output] = place }
+      for name in node.origin.names where name != node.name { heirs[name] = place }
     }
   }
 
-  /// What becomes of a node of the graph before its optimisation.
+  /// What becomes of a node of the graph before its optimisation. Names may repeat: nodes and values are told apart by what they
+  /// are, and by names where nothing is left of a node.
   func plan(ofModelNode node: Node) -> NodePlan? {
-    if let place = places[node.name] { return plan(at: place) }
-    if let heir = heirs[node.name] {
+    if let place = places[node.id] { return plan(at: place) }
+    let maker = node.outputs.compactMap { $0.flatMap { makers[$0] } }.first
+    if let heir = maker ?? heirs[node.name] {
       var plan = NodePlan(.merged)
-      plan.mergedInto = heir
+      plan.mergedInto = graph.nodes[heir].name
       return plan
     }
     let isConstant = node.outputs.contains { $0.map { graph.constants[$0] != nil } ?? false }

@@ -81,15 +81,13 @@ extension GraphReport {
   ///
   /// - Parameters:
   ///   - survey: the graph with its types.
-  ///   - unsupported: names of nodes that cannot run here.
-  package init(_ survey: GraphSurvey, path: String = "main", unsupported: Set<String> = []) {
-    self.init(survey, unsupported, path: path, prefix: "", captured: [])
+  package init(_ survey: GraphSurvey, path: String = "main") {
+    self.init(survey, path: path, prefix: "", captured: [])
   }
 
   /// - Parameter captured: the graph's own values for constants of the graphs around it.
   private init(
-    _ survey: GraphSurvey, _ unsupported: Set<String>, path: String, prefix: String,
-    captured: Set<ValueID>
+    _ survey: GraphSurvey, path: String, prefix: String, captured: Set<ValueID>
   ) {
     let graph = survey.graph
     let fixed = FixedValues(survey, captured: captured)
@@ -116,7 +114,7 @@ extension GraphReport {
           ? 0 : operands.reduce(0) { saturatingSum($0, $1?.parameters ?? 0) },
         bytesRead: Set(node.inputs.compactMap { $0 }).bytes(operand),
         bytesWritten: Set(node.outputs.compactMap { $0 }).bytes(operand),
-        isSupported: survey.operators[position] != nil && !unsupported.contains(node.name),
+        isSupported: survey.operators[position] != nil && !survey.troubled.contains(position),
         attributes: node.attributes.sorted { $0.key < $1.key }.compactMap { name, value in
           value.text.map { (name, $0) }
         },
@@ -131,7 +129,7 @@ extension GraphReport {
           (
             attribute,
             GraphReport(
-              inner, unsupported, path: "\(path)/\(node.name)/\(attribute)",
+              inner, path: "\(path)/\(node.name)/\(attribute)",
               prefix: "\(prefix)\(position)/\(attribute)/", captured: Set(captures.map(\.inner)))
           ))
       }

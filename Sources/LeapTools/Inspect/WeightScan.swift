@@ -12,7 +12,7 @@ package struct WeightStatistics: Sendable, Equatable {
   package var denormals = 0
   package var notNumbers = 0
   package var infinities = 0
-  /// Of the finite elements; nil where there is none.
+  /// Of the finite elements; nil where there is none, and where a figure is beyond what doubles hold.
   package var minimum: Double?
   package var maximum: Double?
   package var mean: Double?
@@ -35,10 +35,11 @@ enum WeightScan {
   /// How many elements lie in each of so many equal parts of the range from the minimum to the maximum. O(elements).
   static func histogram(_ tensor: Tensor, _ range: ClosedRange<Double>, bins: Int) -> [Int] {
     var counts = [Int](repeating: 0, count: bins)
-    let width = (range.upperBound - range.lowerBound) / Double(bins)
+    // Apart, since the range may be wider than any double.
+    let width = range.upperBound / Double(bins) - range.lowerBound / Double(bins)
     Elements(tensor)?.forEachChunk { _, chunk in
       for value in chunk where range.contains(value) {
-        let bin = width > 0 ? Int((value - range.lowerBound) / width) : 0
+        let bin = width > 0 ? Int(value / width - range.lowerBound / width) : 0
         counts[min(bin, bins - 1)] += 1
       }
     }
@@ -118,8 +119,11 @@ private struct Sums {
     let offset = sum / Double(result.finite)
     result.minimum = least
     result.maximum = largest
-    result.mean = centre + offset
-    result.deviation = max(0, squares / Double(result.finite) - offset * offset).squareRoot()
+    // Doubles may be larger than their sums and squares can be.
+    let mean = centre + offset
+    let variance = squares / Double(result.finite) - offset * offset
+    result.mean = mean.isFinite ? mean : nil
+    result.deviation = variance.isFinite ? max(0, variance).squareRoot() : nil
     return result
   }
 }
