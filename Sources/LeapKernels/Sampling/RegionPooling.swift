@@ -147,7 +147,7 @@ package struct RegionPooling: Sendable {
       func count(_ bin: Element) throws -> Int {
         if ratio > 0 { return ratio }
         let count = Double(bin).rounded(.up)
-        guard count <= RegionPooling.sampleLimit else {
+        guard !(count > RegionPooling.sampleLimit) else {
           throw OperatorError(
             "a box asks for \(count) samples along an axis of a bin; at most"
               + " \(RegionPooling.sampleLimit) are taken")
