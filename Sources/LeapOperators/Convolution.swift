@@ -5,7 +5,9 @@ import LeapKernels
 import LeapTensors
 
 package enum Convolution: OperatorFamily {
-  package static let operators: [any Operator.Type] = [Conv.self, ConvTranspose.self, DeformConv.self]
+  package static let operators: [any Operator.Type] = [
+    Conv.self, ConvTranspose.self, DeformConv.self,
+  ]
 }
 
 /// Conv, opset 1 to 28: a cross-correlation with a bias, over 1 to 3 spatial dimensions.
