@@ -7,10 +7,11 @@
 //    a bounded time, then parks.
 // 3. Nothing is allocated between `enlist` and `finish`.
 //
-// A region is a number of blocks, handed out in ascending order by an atomic counter. The caller
-// opens it, helpers that see it open join it at any moment, and whoever finds no block left closes
-// it. It is over when it is closed and the helpers that joined have left. All of that happens in
-// one word (`TeamState`), which after the team is made is changed by read-modify-write operations
+// A region is a number of blocks, a share of them for each worker, handed out in ascending order by
+// atomic counters; who is done with the own share helps with those of the others. The caller opens
+// it, helpers that see it open join it at any moment, and whoever finds no block left closes it. It
+// is over when it is closed and the helpers that joined have left. All of that happens in one word
+// (`TeamState`), which after the team is made is changed by read-modify-write operations
 // alone. So all of them that follow a release of that word belong to its release sequence, and:
 //   - opening releases and joining acquires: a helper sees the region's numbers and what the caller
 //     computed before;
