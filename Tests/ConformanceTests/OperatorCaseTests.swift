@@ -1,8 +1,10 @@
 // Every operator on thousands of one-node models: this project's own cases, with outputs of ONNX Runtime and of
 // onnx.reference, and the node cases of the onnx package. `make test` writes both.
 //
-// What Leapstone says it does not have yet is counted, and said in one line; all else must be right.
+// What Leapstone says it does not have yet is counted, and said in one line; all else must be right, but for what the list of the
+// official suite (python/tests/official/known_failures.txt) says differs.
 
+import Foundation
 import LeapTestSupport
 import Testing
 
@@ -15,20 +17,39 @@ import Testing
     let cases = try NodeCase.all(in: directory)
     var passed = 0
     var unsupported: [String: Int] = [:]
+    let known = try knownDifferences()
+    var different: [String] = []
     for (node, outcome) in await outcomes(cases, directory) {
       switch outcome {
       case .passed: passed += 1
       case .unsupported(let what): unsupported[what, default: 0] += 1
+      case .failed where known.contains(node.name): different.append(node.name)
       case .failed(let reason): Issue.record("\(node.name): \(reason)")
       }
     }
     print("\(name): \(passed) of \(cases.count) cases passed")
+    if !different.isEmpty {
+      TestData.skip("known to differ: \(different.sorted().joined(separator: ", "))")
+    }
     if !unsupported.isEmpty {
       let list = unsupported.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
       TestData.skip(
         "\(unsupported.values.reduce(0, +)) \(name) need what is not supported: "
           + list.joined(separator: "; "))
     }
+  }
+
+  /// The official cases whose outputs are listed as others: random numbers, and rounding within bfloat16.
+  private func knownDifferences() throws -> Set<String> {
+    let path = "\(TestData.checkout)/python/tests/official/known_failures.txt"
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    return Set(
+      lines.compactMap { line in
+        guard line.hasPrefix("node/"), let colon = line.firstIndex(of: ":"),
+          line[colon...].hasPrefix(": output ")
+        else { return nil }
+        return String(line[line.index(line.startIndex, offsetBy: 5)..<colon])
+      })
   }
 
   private func outcomes(
