@@ -61,7 +61,8 @@ import Testing
       #expect(floats(no["result"]) == ramp.map { -$0 } + ramp.map { -2 * $0 })
       #expect(floats(no["doubled"]) == ramp.map { 2 * $0 })
     }
-    #expect(session.ledger.charged == session.pool.idleByteCount + session.planned.weightBytes.owned)
+    let held = session.pool.idleByteCount + session.planned.weightBytes.owned
+    #expect(session.ledger.charged == held)
   }
 
   @Test func branchesThatHandOnWhatIsThere() throws {
@@ -286,14 +287,16 @@ import Testing
     }
     let short = try slicing.run(values: inputs(2))
     #expect(short["slices"]?.tensor?.shape == [2, 1 << 18])
-    #expect(slicing.ledger.charged == slicing.pool.idleByteCount + slicing.planned.weightBytes.owned)
+    let held = slicing.pool.idleByteCount + slicing.planned.weightBytes.owned
+    #expect(slicing.ledger.charged == held)
   }
 
   @Test func anEndlessLoopEndsWithItsTime() throws {
     let session = try session(summing(hasCount: false))
     let error = #expect(throws: RunError.self) {
       try session.run(
-        values: inputs(count: 0, limit: .infinity), interrupt: Interrupt(timeout: .milliseconds(30)))
+        values: inputs(count: 0, limit: .infinity), interrupt: Interrupt(timeout: .milliseconds(30))
+      )
     }
     guard case .deadlineExceeded = error else {
       Issue.record("expected deadlineExceeded, got \(String(describing: error))")

@@ -36,7 +36,7 @@ import Testing
 
   /// Ten rows of three classes: the best one as given.
   private func rows(_ best: [Int]) -> [[Float]] {
-    best.map { class_ in (0..<3).map { $0 == class_ ? 5 : Float($0) / 10 } }
+    best.map { best in (0..<3).map { $0 == best ? 5 : Float($0) / 10 } }
   }
 
   @Test func theSameModelIsIdentical() throws {

@@ -63,11 +63,11 @@ enum KernelFault {
 }
 
 extension PassContext {
-  /// Changes the first node for which a condition holds.
+  /// Changes the node at a place; nil stands for none.
   fileprivate mutating func change(
-    where condition: (Node) -> Bool, _ change: (inout Node, inout Graph) throws -> Void
+    at position: Int?, _ change: (inout Node, inout Graph) throws -> Void
   ) rethrows {
-    guard let position = graph.nodes.firstIndex(where: condition) else { return }
+    guard let position else { return }
     var changed = graph
     var node = changed.nodes[position]
     try change(&node, &changed)
@@ -95,11 +95,9 @@ struct WeightDamage: Pass {
   static let name = "weight-damage"
   static let summary = "a faulty pass of a test"
   func run(_ context: inout PassContext) throws {
-    var count = 0
-    try context.change(where: {
-      if $0.operatorType == "Conv" { count += 1 }
-      return count == 3
-    }) { node, graph in
+    let nodes = context.graph.nodes
+    let third = nodes.indices.filter { nodes[$0].operatorType == "Conv" }.dropFirst(2).first
+    try context.change(at: third) { node, graph in
       node.inputs[1] = try PassContext.scaled(&graph, node.inputs[1]!, by: 1.01, step: 5)
     }
   }
@@ -110,7 +108,8 @@ struct ActivationLoss: Pass {
   static let name = "activation-loss"
   static let summary = "a faulty pass of a test"
   func run(_ context: inout PassContext) throws {
-    context.change(where: { !$0.epilogue.isEmpty }) { node, _ in node.epilogue.removeLast() }
+    let first = context.graph.nodes.firstIndex { !$0.epilogue.isEmpty }
+    context.change(at: first) { node, _ in node.epilogue.removeLast() }
   }
 }
 
@@ -119,13 +118,14 @@ struct PadShift: Pass {
   static let name = "pad-shift"
   static let summary = "a faulty pass of a test"
   func run(_ context: inout PassContext) throws {
-    context.change(where: {
+    let first = context.graph.nodes.firstIndex {
       if case .ints([1, 1, 1, 1])? = $0.attributes["pads"] {
         $0.operatorType == "Conv"
       } else {
         false
       }
-    }) { node, _ in node.attributes["pads"] = .ints([2, 1, 0, 1]) }
+    }
+    context.change(at: first) { node, _ in node.attributes["pads"] = .ints([2, 1, 0, 1]) }
   }
 }
 
@@ -135,7 +135,10 @@ struct CarelessFolding: Pass {
   static let summary = "a faulty pass of a test"
   func run(_ context: inout PassContext) throws {
     try BatchNormalizationFolding().run(&context)
-    try context.change(where: { $0.operatorType == "Conv" && $0.inputs.count > 2 }) { node, graph in
+    let first = context.graph.nodes.firstIndex {
+      $0.operatorType == "Conv" && $0.inputs.count > 2
+    }
+    try context.change(at: first) { node, graph in
       node.inputs[2] = try PassContext.scaled(&graph, node.inputs[2]!, by: 1.05, step: 1)
     }
   }

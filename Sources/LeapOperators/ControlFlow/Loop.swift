@@ -14,7 +14,9 @@ package struct Loop: BodyOperator {
   private let sliceCount: Int
 
   package init(_ node: NodeReader) throws {
-    try node.requireInputs(2...Int.max)
+    guard node.inputCount >= 2 else {
+      throw OperatorError("it has \(node.inputCount) inputs; expected 2 at least")
+    }
     let body = try node.required("body", node.graph("body"))
     carriedCount = node.inputCount - 2
     sliceCount = body.outputs.count - 1 - carriedCount

@@ -34,7 +34,8 @@ private struct ScanRule {
     else {
       throw OperatorError(
         "body has \(body.inputs.count) inputs and \(body.outputs.count) outputs: expected "
-          + "\(inputCount) inputs, and outputs for \(stateCount) states and all that the node makes")
+          + "\(inputCount) inputs, and outputs for \(stateCount) states and all that the node makes"
+      )
     }
     inputs = try ScanRule.axes(
       node, count: scanned, axes: inputAxes, directions: inputDirections)
@@ -177,7 +178,9 @@ package struct BatchedScan: BodyOperator {
   private let rule: ScanRule
 
   package init(_ node: NodeReader) throws {
-    try node.requireInputs(2...Int.max)
+    guard node.inputCount >= 2 else {
+      throw OperatorError("it has \(node.inputCount) inputs; expected 2 at least")
+    }
     rule = try ScanRule(
       node, inputCount: node.inputCount - 1, inputDirections: "directions", inputAxes: nil,
       outputDirections: nil, outputAxes: nil)

@@ -30,7 +30,8 @@ package final class Program: Sendable {
     var captured: [Int: [ValueID]] = [:]
     for (position, node) in graph.nodes.enumerated() {
       let subgraphs = node.subgraphs
-      if !subgraphs.isEmpty { captured[position] = subgraphs.flatMap { $0.graph.captures.map(\.outer) } }
+      if subgraphs.isEmpty { continue }
+      captured[position] = subgraphs.flatMap { $0.graph.captures.map(\.outer) }
     }
     self.captured = captured
     var needed: Set<ValueID> = []

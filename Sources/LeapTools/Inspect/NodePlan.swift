@@ -56,9 +56,9 @@ struct PlanIndex {
   private let description: PlanDescription?
   /// The step of a node of the optimised graph.
   private var steps: [Int: Int] = [:]
-  /// The places in the optimised graph of its nodes, and of what makes its values.
-  private var places: [NodeID: Int] = [:]
+  /// The places in the optimised graph of what makes its values, and of nodes whose names do not repeat.
   private var makers: [ValueID: Int] = [:]
+  private var places: [String: Int] = [:]
   /// Nodes that stand for others, by these others' names.
   private var heirs: [String: Int] = [:]
   /// Steps that lay their inputs side by side.
@@ -74,18 +74,24 @@ struct PlanIndex {
     for (place, step) in (description?.steps ?? []).enumerated() {
       if let node = step.node { steps[node] = place }
     }
+    let names = Dictionary(graph.nodes.map { ($0.name, 1) }, uniquingKeysWith: +)
     for (place, node) in graph.nodes.enumerated() {
-      places[node.id] = place
+      if names[node.name] == 1 { places[node.name] = place }
       for output in node.outputs.compactMap({ $0 }) { makers[output] = place }
       for name in node.origin.names where name != node.name { heirs[name] = place }
     }
   }
 
-  /// What becomes of a node of the graph before its optimisation. Names may repeat: nodes and values are told apart by what they
-  /// are, and by names where nothing is left of a node.
+  /// What becomes of a node of the graph before its optimisation. Names may repeat: a node is known by what it makes where
+  /// something makes that still.
   func plan(ofModelNode node: Node) -> NodePlan? {
-    if let place = places[node.id] { return plan(at: place) }
     let maker = node.outputs.compactMap { $0.flatMap { makers[$0] } }.first
+    for place in [maker, places[node.name]].compactMap({ $0 })
+    where graph.nodes[place].name == node.name
+      && graph.nodes[place].operatorType == node.operatorType
+    {
+      return plan(at: place)
+    }
     if let heir = maker ?? heirs[node.name] {
       var plan = NodePlan(.merged)
       plan.mergedInto = graph.nodes[heir].name
