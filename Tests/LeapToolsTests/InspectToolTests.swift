@@ -166,9 +166,9 @@ import Testing
 
   @Test func helpAndCompletion() {
     let commands = onnxInspect(["--help"])
-    #expect(commands.code == 0 && commands.output == InspectCommand.commands.help)
+    #expect(commands.code == 0 && commands.output == InspectCommand.commands.help(columns: 80))
     let help = onnxInspect(["show", "--help"])
-    #expect(help.code == 0 && help.output == InspectCommand.grammar.help)
+    #expect(help.code == 0 && help.output == InspectCommand.grammar.help(columns: 80))
     for name in ["--assert-supported", "--shape", "--isa", "--memory-policy", "--concurrency"] {
       #expect(help.output.contains(name))
     }
