@@ -220,6 +220,32 @@ import Testing
     }
   }
 
+  /// Loops in loops, each of which carries a value whose extents change: inferring them must not take twice as long with
+  /// every level.
+  @Test func deepLoopsAreInferredQuickly() throws {
+    func level(_ depth: Int, _ builder: inout ModelBuilder, _ x: ValueID) throws -> ValueID {
+      var body = ModelBuilder()
+      _ = body.input("i", [], type: .int64)
+      let on = body.input("on", [], type: .bool)
+      let value = body.input("value")
+      let inner = depth == 0 ? value : try level(depth - 1, &body, value)
+      let grown = body.node(
+        "Concat", [inner, value], attributes: ["axis": .int(0)], output: "grown")
+      let stays = body.node("Identity", [on], output: "stays")
+      let count = builder.constant("count", try Tensor(scalar: Int64(1)))
+      return builder.node(
+        "Loop", [count, nil, x], attributes: ["body": body.body(outputs: [stays, grown])],
+        output: "result")
+    }
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 2, 3])
+    let result = try level(40, &builder, x)
+    let session = try session(builder.model(outputs: [result]))
+    // Each level puts its value behind what the level below made of it.
+    let shape = try session.run(values: ["x": .tensor(ramp([1, 2, 3]))])["result"]?.tensor?.shape
+    #expect(shape == [42, 2, 3])
+  }
+
   // MARK: Scan
 
   @Test(arguments: settings) func slicesAlongAnyAxisAndDirection(passes: Bool, width: Int) throws {

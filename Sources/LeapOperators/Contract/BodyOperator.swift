@@ -68,6 +68,8 @@ extension ValueType {
       return item.joined(with: otherItem).map(ValueType.sequence)
     case (.optional(let item), .optional(let otherItem)):
       return item.joined(with: otherItem).map(ValueType.optional)
+    // An optional that has its value from some run on.
+    case (.optional(let item), _): return item.joined(with: other).map(ValueType.optional)
     default: return nil
     }
   }
@@ -85,7 +87,7 @@ func steadyTypes(
   _ first: [ValueType?], at place: Range<Int>, outputs: BodyInference
 ) throws -> (carried: [ValueType?], outputs: [ValueType?]) {
   var carried = first
-  while true {
+  for round in 0... {
     let made = try outputs(carried)
     let next = try zip(carried, made[place]).enumerated().map { index, pair -> ValueType? in
       guard let before = pair.0 else { return pair.1 }
@@ -93,10 +95,14 @@ func steadyTypes(
       guard let joined = before.joined(with: after) else {
         throw OperatorError("carried value \(index) is \(before) and becomes \(after)")
       }
-      return joined
+      // Extents that change one after the other are given up together, so that loops in loops stay cheap.
+      return joined == before || round < widenedExtents ? joined : joined.withoutShapes
     }
-    // Types only widen, extent by extent, so this ends.
     if next == carried { return (carried, made) }
     carried = next
   }
+  preconditionFailure("types widen, and there is a widest one")
 }
+
+/// How often the extents of values that a loop carries are widened one by one.
+private let widenedExtents = 3

@@ -60,8 +60,8 @@ package struct Loop: BodyOperator {
     var iteration: Int64 = 0
     while goesOn, limit.map({ iteration < $0 }) ?? true {
       let kept = slices.reduce(0) { saturatingSum($0, $1.byteCount) }
-      let made = try bodies[0].run(
-        [.scalar(iteration), .scalar(true)] + carried, keeping: kept)
+      let given = zip(carried, inputs[2...]).map { $0.wrapped(like: $1) }
+      let made = try bodies[0].run([.scalar(iteration), .scalar(true)] + given, keeping: kept)
       goesOn = try [made[0]].condition(0)
       carried = Array(made[1..<1 + carriedCount])
       for (index, value) in made[(1 + carriedCount)...].enumerated() {
@@ -83,5 +83,14 @@ extension [RunValue?] {
       throw OperatorError("input \(index) is no trip count: expected one integer")
     }
     return Int64(value[0])
+  }
+}
+
+extension RunValue {
+  /// As an optional where a value that came before was one.
+  fileprivate func wrapped(like first: RunValue?) -> RunValue {
+    guard case .optional(_, let type)? = first else { return self }
+    if case .optional = self { return self }
+    return .optional(self, of: type ?? valueType?.withoutShapes)
   }
 }

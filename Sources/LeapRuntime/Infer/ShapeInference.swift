@@ -23,7 +23,9 @@ package enum ShapeInference {
   ///
   /// - Throws: `ModelError.unsupportedOperators` with all unknown operators, or else all nodes whose types there are no kernels
   ///   for; `.inference` where types or shapes do not fit.
-  package static func run(_ graph: inout Graph, table: OperatorTable) throws -> InferenceResult {
+  package static func run(
+    _ graph: inout Graph, table: OperatorTable, depth: Int = 0
+  ) throws -> InferenceResult {
     let operators = try makeOperators(of: graph, table: table)
     var known = try knownConstants(of: graph)
     var unsupported: [UnsupportedOperator] = []
@@ -36,7 +38,8 @@ package enum ShapeInference {
         continue
       }
       do {
-        try infer(position, operators[position], in: &graph, known: &known, table: table)
+        try infer(
+          position, operators[position], in: &graph, known: &known, table: table, depth: depth)
       } catch ModelError.unsupportedOperators(let found) {
         unsupported += found
         untold.formUnion(made)
@@ -51,12 +54,13 @@ package enum ShapeInference {
   /// - Throws: as `infer(_:_:in:known:)`.
   static func infer(
     _ position: Int, _ operation: any Operator, in graph: inout Graph,
-    known: inout [ValueID: KnownValue], table: OperatorTable
+    known: inout [ValueID: KnownValue], table: OperatorTable, depth: Int = 0
   ) throws {
     let node = graph.nodes[position]
     let context: InferenceContext
     if let operation = operation as? any BodyOperator {
-      context = try inferBodies(position, operation, in: &graph, known: known, table: table)
+      context = try inferBodies(
+        position, operation, in: &graph, known: known, table: table, depth: depth)
     } else {
       context = try infer(node, operation, in: graph, known: known)
     }
