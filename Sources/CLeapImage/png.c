@@ -54,7 +54,11 @@ static void begin(png_structp png, png_infop header, source *s, leap_image_info 
   png_set_chunk_malloc_max(png, 8 << 20);
   png_set_chunk_cache_max(png, 64);
   png_read_info(png, header);
-  png_set_expand(png);
+  if (png_get_color_type(png, header) != PNG_COLOR_TYPE_PALETTE) info->keeps_indices = 0;
+  if (info->keeps_indices)
+    png_set_packing(png);
+  else
+    png_set_expand(png);
   png_set_strip_16(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, header);

@@ -98,18 +98,51 @@ public struct Image: Sendable, Equatable {
   public init(
     path: String, appliesOrientation: Bool = false, pixelLimit: Int = Image.defaultPixelLimit
   ) throws {
+    self = try Image.reading(path) { bytes in
+      try Image(decoding: bytes, appliesOrientation: appliesOrientation, pixelLimit: pixelLimit)
+    }
+  }
+
+  /// What a file's bytes are decoded to; errors name the file.
+  private static func reading<Result>(
+    _ path: String, _ decode: ([UInt8]) throws -> Result
+  ) throws -> Result {
     let bytes: [UInt8]
     do {
       bytes = try FileBytes.read(path, limit: Image.fileLimit)
     } catch let error as FileError {
       throw ImageError.file(path: error.path, reason: error.reason)
     }
-    do {
-      try self.init(
-        decoding: bytes, appliesOrientation: appliesOrientation, pixelLimit: pixelLimit)
-    } catch let error as ImageError {
+    do { return try decode(bytes) } catch let error as ImageError {
       throw ImageError.file(path: path, reason: error.description)
     }
+  }
+
+  /// A mask in a file: one channel whose values are classes. Those of a PNG with a palette are its entries, as PASCAL VOC's masks
+  /// are stored; otherwise they are grey.
+  ///
+  /// - Returns: the mask, and whether it has a palette.
+  /// - Throws: `ImageError`, also for a picture in colour, which says nothing of classes.
+  package static func classes(path: String) throws -> (image: Image, isIndexed: Bool) {
+    try reading(path) { bytes in
+      if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) {
+        let (image, isIndexed) = try PNGCodec.decode(
+          bytes, pixelLimit: defaultPixelLimit, keepsIndices: true)
+        return (try isIndexed ? image : image.grayMask(), isIndexed)
+      }
+      return (try Image(decoding: bytes).grayMask(), false)
+    }
+  }
+
+  /// - Throws: `ImageError.mismatch` for a picture in colour.
+  private func grayMask() throws -> Image {
+    if channels >= 3 {
+      for pixel in stride(from: 0, to: pixels.count, by: channels)
+      where pixels[pixel] != pixels[pixel + 1] || pixels[pixel] != pixels[pixel + 2] {
+        throw ImageError.mismatch("a picture in colour is no mask: grey or a palette is expected")
+      }
+    }
+    return gray
   }
 
   /// The picture as a PNG file.

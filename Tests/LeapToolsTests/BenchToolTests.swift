@@ -181,7 +181,7 @@ import Testing
 
   @Test func helpAndCompletion() {
     let help = bench(["--help"])
-    #expect(help.code == 0 && help.output == BenchCommand.grammar.help)
+    #expect(help.code == 0 && help.output == BenchCommand.grammar.help(columns: 80))
     for name in ["--warmup", "--seconds", "--iterations", "--load-only", "--profile", "--random"] {
       #expect(help.output.contains(name))
     }

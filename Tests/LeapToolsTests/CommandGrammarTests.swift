@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test func helpNamesEveryOption() {
-    let help = grammar.help
+    let help = grammar.help(columns: 80)
     for part in [
       "OVERVIEW: Does.", "USAGE: tool-x <file> [<options>]", "ARGUMENTS:", "OPTIONS:", "--top <k>",
       "-q, --quiet", "--image <file> ...", "EXIT CODES:", "64", "EXAMPLES:",

@@ -289,7 +289,7 @@ import Testing
   @Test func helpVersionAndCompletion() throws {
     let help = onnxRun(["--help"])
     #expect(help.code == 0)
-    #expect(help.output == RunCommand.grammar.help)
+    #expect(help.output == RunCommand.grammar.help(columns: 80))
     for name in RunCommand.grammar.flags.map(\.name) { #expect(help.output.contains(name)) }
     let version = String(decoding: try contents("\(TestData.checkout)/VERSION"), as: UTF8.self)
     #expect(onnxRun(["--version"]).output == "onnx-run \(version.split(separator: "\n")[0])\n")

@@ -95,7 +95,8 @@ import Testing
       let path = "\(directory)/baseline.json"
       #expect(onnxVerify(arguments(directory) + ["--record", path]).code == 0)
       let recorded = try contents(json: path)
-      #expect(recorded["schema"] == "leapstone.baseline/1" && recorded["metrics"]?["top1"] == 1)
+      #expect(
+        recorded["schema"] == "leapstone.baseline/1" && recorded["metrics"]?["top1"] == 1)
       #expect(onnxVerify(arguments(directory) + ["--baseline", path]).code == 0)
       try withDigits(20, mislabelled: 1) { worse in
         let held = onnxVerify(arguments(worse) + ["--baseline", path])
@@ -189,8 +190,11 @@ import Testing
       try FileBytes.write(contents("\(masks)/s1_mask.png"), to: "\(masks)/s2_mask.png")
       let worse = try verifyJSON(base + ["--masks", masks])
       #expect((worse["dataset"]?["metrics"]?["mean_iou"]?.double ?? 1) < iou - 0.1)
-      let none = onnxVerify(base + ["--masks", pictures + "/.."])
-      #expect(none.code == 2 && none.error.contains("holds no picture"), "\(none.error)")
+      makeDirectory("\(masks)/none")
+      let none = onnxVerify(base + ["--masks", "\(masks)/none"])
+      #expect(none.code == 2 && none.error.contains("/none: no .png"), "\(none.error)")
+      let other = onnxVerify(base + ["--masks", located("@pictures")])
+      #expect(other.code == 2 && other.error.contains("holds no mask for it"), "\(other.error)")
     }
   }
 
@@ -221,6 +225,79 @@ import Testing
       #expect(other.code == 64 && other.error.contains("holds results of another model"))
       let array = onnxVerify(arguments(directory) + ["--resume", located("@digits.txt")])
       #expect(array.code == 64)
+    }
+  }
+
+  @Test func picturesThatWereChangedAreDoneAgain() throws {
+    try withDigits(4) { directory in
+      let resuming = arguments(directory) + ["--resume", "\(directory)/progress.jsonl"]
+      let files =
+        try verifyJSON(resuming)["dataset"]?["scores"]?.array?
+        .compactMap { $0["file"]?.string } ?? []
+      #expect(files.count == 4)
+      let other = try #require(
+        files.first {
+          $0.split(separator: "/").dropLast().last != files[0].split(separator: "/").dropLast().last
+        })
+      try FileBytes.write(contents(other), to: files[0])
+      let fresh = try verifyJSON(arguments(directory))["dataset"]
+      #expect(fresh?["metrics"]?["top1"]?.double == 0.75)
+      #expect(try verifyJSON(resuming)["dataset"]?["scores"] == fresh?["scores"])
+    }
+  }
+
+  @Test func truthsAreTakenAnew() throws {
+    try withDigits(10) { directory in
+      // Directories that are neither numbers nor labels are numbered in their order: one more moves the others.
+      makeDirectory("\(directory)/p")
+      for (index, name) in ["b", "c"].enumerated() {
+        makeDirectory("\(directory)/p/\(name)")
+        try FileBytes.write(
+          contents(located("@pictures/digit-\(index).png")), to: "\(directory)/p/\(name)/1.png")
+      }
+      let base = arguments("\(directory)/p")
+      let resuming = base + ["--resume", "\(directory)/progress.jsonl"]
+      #expect(try verifyJSON(resuming)["dataset"]?["metrics"]?["top1"]?.double == 1)
+      makeDirectory("\(directory)/p/a")
+      try FileBytes.write(
+        contents(located("@pictures/digit-7.png")), to: "\(directory)/p/a/1.png")
+      let fresh = try verifyJSON(base)["dataset"]
+      #expect(fresh?["metrics"]?["top1"]?.double == 0)
+      #expect(try verifyJSON(resuming)["dataset"]?["scores"] == fresh?["scores"])
+    }
+  }
+
+  @Test func resultsOfOtherOptionsAreRefused() throws {
+    try withDigits(3) { directory in
+      let (truth, labels) = ("\(directory)/truth.txt", "\(directory)/labels.txt")
+      func write(_ path: String, _ text: String) throws {
+        try FileBytes.write(Array(text.utf8), to: path)
+      }
+      let base = [
+        "dataset", "@resnet-digits.onnx", "--image", directory, "--truth", truth, "--labels",
+        labels, "--preset", "unit", "-q", "--resume", "\(directory)/progress.jsonl",
+      ]
+      func refuses(_ options: [String] = []) -> Bool {
+        let result = onnxVerify(base + options)
+        return result.code == 64 && result.error.contains("holds results of another model")
+      }
+      let names = (0..<10).map { "digit \($0)\n" }.joined()
+      try write(truth, "1\n2\n3\n")
+      try write(labels, names)
+      #expect(onnxVerify(base).code == 0)
+      #expect(onnxVerify(base + ["--threads", "1", "--concurrency", "2"]).code == 0)
+      for options in [
+        ["--isa", "portable"], ["--disable-pass", "all"], ["--algorithm", "direct"],
+        ["--forbid", "winograd4"], ["--memory-policy", "lean"],
+      ] {
+        #expect(refuses(options), "\(options)")
+      }
+      try write(truth, "1\n2\n4\n")
+      #expect(refuses())
+      try write(truth, "1\n2\n3\n")
+      #expect(!refuses())
+      try write(labels, names.split(separator: "\n").reversed().joined(separator: "\n"))
+      #expect(refuses())
     }
   }
 

@@ -1,10 +1,13 @@
 // VerifyFaults: faults for onnx-verify bisect to find: in kernels, through instruments, and in passes of the test's own.
 
+import LeapFormat
 import LeapGraph
 import LeapKernels
 import LeapOperators
 import LeapRuntime
 import LeapTensors
+import LeapstoneImage
+import Testing
 
 enum KernelFault {
   /// What a faulty kernel does to the numbers that it makes.
@@ -146,4 +149,19 @@ struct CarelessFolding: Pass {
 
 enum InstructionSetCount {
   static var available: Int { InstructionSet.available.count }
+}
+
+/// Writes a copy of a model with the weights of one convolution off by 2 %.
+///
+/// - Parameter position: the convolution's among all.
+/// - Returns: its node.
+func writeDamaged(_ name: String, convolution position: Int, to path: String) throws -> String {
+  var model = try ModelReader.read(path: located(name))
+  let node = model.graph.nodes.filter { $0.operatorType == "Conv" }[position]
+  let weights = try #require(node.inputs[1])
+  let tensor = try #require(try model.graph.constants[weights]?.tensor())
+  let numbers = try #require(tensor.elements(as: Float.self)).map { $0 * 1.02 }
+  model.graph.constants[weights] = Constant(try Tensor(numbers, shape: tensor.shape))
+  try FileBytes.write(ModelEncoder.encode(model), to: path)
+  return node.name
 }

@@ -137,15 +137,42 @@ import Testing
     for (name, _, grammar) in VerifyCommand.commands.commands {
       for arguments in [["help", name], [name, "--help"]] {
         let page = onnxVerify(arguments)
-        #expect(page.code == 0 && page.output == grammar.help, "\(name)")
+        #expect(page.code == 0 && page.output == grammar.help(columns: 80), "\(name)")
         for line in page.lines { #expect(line.count <= 100, "\(line)") }
       }
       #expect(grammar.tool == "onnx-verify \(name)")
       for flag in grammar.flags where flag.arity != .none {
-        #expect(grammar.help.contains(flag.name), "\(flag.name)")
+        #expect(grammar.help(columns: 80).contains(flag.name), "\(flag.name)")
       }
     }
     #expect(onnxVerify(["--version"]).output.hasPrefix("onnx-verify "))
+  }
+
+  @Test(arguments: [80, 96, 200])
+  func helpFitsTheTerminal(columns: Int) {
+    for arguments in [["--help"]] + VerifyCommand.commands.commands.map({ [$0.name, "--help"] }) {
+      let page = onnxVerify(arguments, columns: columns)
+      #expect(page.code == 0)
+      for line in page.lines { #expect(line.count <= min(columns, 96), "\(arguments): \(line)") }
+    }
+    // Command lines that go on are as a shell reads them.
+    let page = onnxVerify(["help", "dataset"], columns: columns).output
+    #expect(
+      page.split(separator: "\\\n").map { $0.split(separator: " ").joined(separator: " ") }
+        .joined(separator: " ").contains("--preset unit --baseline unet.json"))
+  }
+
+  @Test(arguments: [
+    (
+      ["help", "nosuch"], "there is no command 'nosuch'; there are check, record, compare, dataset,"
+    ),
+    (["help", "recrod"], "there is no command 'recrod'; did you mean 'record'?"),
+    (["bogus", "model.onnx"], "there is no command 'bogus'; there are check, record,"),
+  ])
+  func commandsThatThereAreNot(arguments: [String], message: String) {
+    let result = onnxVerify(arguments)
+    #expect(result.code == 64 && result.output.isEmpty)
+    #expect(result.error.contains(message), "\(result.error)")
   }
 
   @Test(arguments: Shell.allCases)

@@ -8,9 +8,10 @@
 
 #define LEAP_IMAGE_MESSAGE 256
 
-/// Extents of a picture, and its channels once decoded: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+/// Extents of a picture, and its channels once decoded: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. `keeps_indices` asks for the
+/// entries of a PNG's palette instead of their colours: one channel; it is 0 afterwards where the PNG has no palette.
 typedef struct {
-  uint32_t width, height, channels;
+  uint32_t width, height, channels, keeps_indices;
 } leap_image_info;
 
 /// Reads a JPEG's header.

@@ -2,7 +2,10 @@
 
 extension CommandGrammar {
   private static let helpColumn = 26
-  private static let lineWidth = 96
+  /// The longest lines, however wide the terminal is.
+  private static let lineLimit = 96
+  /// What holds the width of lines within reason.
+  static func lineWidth(_ columns: Int) -> Int { min(max(columns, 40), lineLimit) }
 
   /// One line of usage.
   package var usage: String {
@@ -10,25 +13,36 @@ extension CommandGrammar {
   }
 
   /// The help page, with a line feed at the end.
-  package var help: String {
-    var text = CommandGrammar.overview(overview) + "\n\nUSAGE: \(usage)\n\nARGUMENTS:\n"
+  ///
+  /// - Parameter columns: of the terminal.
+  package func help(columns: Int) -> String {
+    let width = CommandGrammar.lineWidth(columns)
+    var text = CommandGrammar.overview(overview, width) + "\n\nUSAGE: \(usage)\n\nARGUMENTS:\n"
     for positional in positionals {
-      text += CommandGrammar.entry("<\(positional.name)>", positional.help)
+      text += CommandGrammar.entry("<\(positional.name)>", positional.help, width)
     }
     for group in groups {
       text += "\n\(group.title):\n"
-      for flag in group.flags { text += CommandGrammar.entry(title(of: flag), flag.help) }
+      for flag in group.flags { text += CommandGrammar.entry(title(of: flag), flag.help, width) }
     }
     text += "\nEXAMPLES:\n"
-    for example in examples { text += "  \(example.line)\n      \(example.purpose)\n" }
+    for example in examples { text += CommandGrammar.example(example, width) }
     text += "\nEXIT CODES:\n"
-    for (code, meaning) in exitCodes { text += CommandGrammar.entry(String(code), meaning) }
+    for (code, meaning) in exitCodes { text += CommandGrammar.entry(String(code), meaning, width) }
     return text
   }
 
   /// The first lines of a help page.
-  static func overview(_ text: String) -> String {
-    wrapped("OVERVIEW: \(text)", width: lineWidth).joined(separator: "\n")
+  static func overview(_ text: String, _ width: Int) -> String {
+    wrapped("OVERVIEW: \(text)", width: width).joined(separator: "\n")
+  }
+
+  /// A command line with what it does; one that is too long goes on behind a backslash, as a shell reads it.
+  static func example(_ example: (line: String, purpose: String), _ width: Int) -> String {
+    let command = wrapped(example.line, width: width - 4, indent: "    ")
+    let purpose = wrapped(example.purpose, width: width - 6)
+    return command.map { "  \($0)" }.joined(separator: " \\\n") + "\n"
+      + purpose.map { "      \($0)\n" }.joined()
   }
 
   private func title(of flag: Flag) -> String {
@@ -42,7 +56,7 @@ extension CommandGrammar {
   }
 
   /// A word with what it means, in two columns.
-  static func entry(_ title: String, _ help: String) -> String {
+  static func entry(_ title: String, _ help: String, _ width: Int) -> String {
     let indent = String(repeating: " ", count: CommandGrammar.helpColumn)
     var lines = ["  " + title]
     if title.count + 4 > CommandGrammar.helpColumn {
@@ -51,7 +65,7 @@ extension CommandGrammar {
       lines[0] += indent.dropFirst(lines[0].count)
     }
     for (index, word) in help.split(separator: " ").enumerated() {
-      if lines[lines.count - 1].count + 1 + word.count > CommandGrammar.lineWidth {
+      if lines[lines.count - 1].count + 1 + word.count > width {
         lines.append(indent + word)
       } else {
         lines[lines.count - 1] += (index == 0 ? "" : " ") + word

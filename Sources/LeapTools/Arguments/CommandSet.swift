@@ -24,18 +24,24 @@ package struct CommandSet: Sendable {
   /// What a command line asks for: a page, or a command with the rest of the arguments.
   package enum Request: Sendable {
     case page(String)
+    /// Help on something that there is not.
+    case mistake(ToolError)
     case command(String, CommandGrammar, [String])
   }
 
   /// Finds the command of a command line. A file named like a command is written `./record`.
-  package func request(_ arguments: [String]) -> Request {
+  ///
+  /// - Parameter columns: of the terminal, for pages.
+  package func request(_ arguments: [String], columns: Int = 80) -> Request {
     let rest = Array(arguments.dropFirst())
     if let first = arguments.first {
       if let found = command(first) { return .command(found.name, found.grammar, rest) }
       switch first {
       case "help":
-        return .page(rest.first.flatMap(command)?.grammar.help ?? help)
-      case "--help", "-h": return .page(help)
+        guard let name = rest.first else { return .page(help(columns: columns)) }
+        guard let found = command(name) else { return .mistake(unknown(name)) }
+        return .page(found.grammar.help(columns: columns))
+      case "--help", "-h": return .page(help(columns: columns))
       case "--generate-completion-script":
         if let shell = rest.first.flatMap(Shell.init) { return .page(completionScript(for: shell)) }
       default: break
@@ -50,27 +56,38 @@ package struct CommandSet: Sendable {
     commands.first { $0.name == name }
   }
 
-  /// The error where a word that should be a model is nearly a command; nil otherwise.
+  private func unknown(_ name: String) -> ToolError {
+    let names = commands.map(\.name)
+    let hint = suggestion(for: name, among: names)
+    return .usage(
+      "there is no command '\(escaped(name))'"
+        + (hint.isEmpty ? "; there are \(names.joined(separator: ", "))" : hint))
+  }
+
+  /// The error where a word that should be a model is nearly a command, or a model follows it; nil otherwise.
   package func misspelling(_ arguments: [String]) -> ToolError? {
     guard arguments.count > 1, let first = arguments.first, command(first) == nil,
       !first.hasPrefix("-"), !first.contains("."), !first.contains("/")
     else { return nil }
-    let hint = suggestion(for: first, among: commands.map(\.name))
-    return hint.isEmpty ? nil : .usage("there is no command '\(escaped(first))'\(hint)")
+    let isNear = !suggestion(for: first, among: commands.map(\.name)).isEmpty
+    return isNear || arguments[1].hasSuffix(".onnx") ? unknown(first) : nil
   }
 
   /// The page that lists the commands, with a line feed at the end.
-  package var help: String {
-    var text = CommandGrammar.overview(overview)
+  ///
+  /// - Parameter columns: of the terminal.
+  package func help(columns: Int) -> String {
+    let width = CommandGrammar.lineWidth(columns)
+    var text = CommandGrammar.overview(overview, width)
     text += "\n\nUSAGE: \(tool) <command> <model> [<options>]\n\nCOMMANDS:\n"
     for (index, command) in commands.enumerated() {
       text += CommandGrammar.entry(
-        command.name + (index == 0 ? " (default)" : ""), command.summary)
+        command.name + (index == 0 ? " (default)" : ""), command.summary, width)
     }
     text += "\nEXAMPLES:\n"
     for command in commands {
       if let example = command.grammar.examples.first {
-        text += "  \(example.line)\n      \(example.purpose)\n"
+        text += CommandGrammar.example(example, width)
       }
     }
     return text + "\nSee '\(tool) help <command>' for a command's options and exit codes.\n"
@@ -86,9 +103,13 @@ package func runTool(
   _ set: CommandSet, _ arguments: [String], _ environment: ToolEnvironment,
   body: (_ command: String, ParsedArguments, Console) throws -> Int32
 ) -> Int32 {
-  switch set.request(arguments) {
+  switch set.request(arguments, columns: environment.columns) {
   case .page(let page):
     return runPage(page, environment)
+  case .mistake(let mistake):
+    Console(tool: set.tool, environment: environment).error(mistake.description)
+    environment.writeError(Array("See '\(set.tool) --help' for more.\n".utf8))
+    return mistake.exitCode
   case .command(let name, let grammar, let rest):
     return runTool(grammar, rest, environment) { parsed, console in
       if let misspelling = set.misspelling(arguments) { throw misspelling }

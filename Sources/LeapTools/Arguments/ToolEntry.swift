@@ -18,7 +18,9 @@ package func runTool(
   do {
     let parsed = try grammar.parse(arguments)
     console = CommonOptions.console(grammar.program, parsed, environment)
-    if let page = try CommonOptions.page(grammar, parsed) {
+    if let page = try CommonOptions.page(
+      grammar, parsed, columns: environment.columns)
+    {
       try environment.writeOutput(Array(page.utf8))
       return ExitCode.success
     }

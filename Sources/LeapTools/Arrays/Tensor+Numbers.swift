@@ -16,7 +16,7 @@ extension Tensor {
     switch dataType {
     case .float32: return elements(as: Float.self)?.map(Double.init)
     case .float64: return elements(as: Double.self)
-    case .uint64: return elements(as: UInt64.self)?.map(Double.init)
+    case .uint64: return elements(as: UInt64.self)?.map { Double($0) }
     case let type where ElementCodec.handles(type):
       var floats = [Float](repeating: 0, count: elementCount)
       withUnsafeBytes { ElementCodec.decode(type, $0, count: floats.count, to: &floats) }

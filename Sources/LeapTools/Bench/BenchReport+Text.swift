@@ -16,10 +16,6 @@ extension BenchReport {
     return lines
   }
 
-  private func counted(_ count: Int, _ what: String) -> String {
-    "\(count) \(what)\(count == 1 ? "" : "s")"
-  }
-
   private func timeLines(_ console: Console) -> [String] {
     var table = Table([.left, .right, .left])
     table.add(["load", "\(fixed(loading, 2)) ms"])

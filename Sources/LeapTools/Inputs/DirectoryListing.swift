@@ -34,4 +34,16 @@ enum DirectoryListing {
   }
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// What changes with a file's contents: its size and when it was changed; empty where there is none.
+  static func stamp(of path: String) -> String {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return "" }
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    return "\(status.st_size) bytes of \(time.tv_sec).\(time.tv_nsec)"
+  }
 }

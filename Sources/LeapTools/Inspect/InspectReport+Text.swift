@@ -108,10 +108,6 @@ struct InspectPage {
       "\(value.name): \(type)" + (isOther ? ", \(remark) \(planned?.shapeText ?? "")" : ""))
   }
 
-  private func counted(_ count: Int, _ what: String) -> String {
-    "\(count) \(what)\(count == 1 ? "" : "s")"
-  }
-
   // MARK: what it costs
 
   func costs(_ report: InspectReport) -> [String] {

@@ -68,8 +68,12 @@ package struct CommonOptions: Sendable {
   }
 
   /// What `--help`, `--version` and `--generate-completion-script` print; nil without them.
-  static func page(_ grammar: CommandGrammar, _ arguments: ParsedArguments) throws -> String? {
-    if arguments.has("--help") { return grammar.help }
+  ///
+  /// - Parameter columns: of the terminal.
+  static func page(
+    _ grammar: CommandGrammar, _ arguments: ParsedArguments, columns: Int
+  ) throws -> String? {
+    if arguments.has("--help") { return grammar.help(columns: columns) }
     if arguments.has("--version") { return "\(grammar.program) \(leapstoneVersion)\n" }
     return arguments.last("--generate-completion-script")
       .flatMap { Shell(rawValue: $0) }.map { grammar.completionScript(for: $0) }

@@ -111,3 +111,6 @@ package func wrapped(_ text: String, width: Int, indent: String = "") -> [String
   }
   return lines
 }
+
+/// `1 set`, `3 sets`.
+func counted(_ count: Int, _ what: String) -> String { "\(count) \(what)\(count == 1 ? "" : "s")" }

@@ -95,6 +95,21 @@ extension VerifyEngine {
     return options
   }
 
+  /// What of it may change the bits of results: not threads, whose number changes none.
+  ///
+  /// - Throws: `ModelError.option` where the machine lacks the instruction set.
+  func resultText() throws -> String {
+    let algorithms = session.algorithms.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+    let dimensions = session.dimensions.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+    return [
+      "isa \(try instructionSet())",
+      "without passes \(session.disablesAllPasses ? ["all"] : session.disabledPasses.sorted())",
+      "algorithms \(algorithms)", "forbidden \(session.forbiddenAlgorithms.sorted())",
+      "memory \(session.memoryPolicy) \(session.memoryBudget.map(String.init) ?? "")",
+      "dimensions \(dimensions)", "denormals \(!session.flushesDenormals)",
+    ].joined(separator: "; ")
+  }
+
   /// Workers of a run.
   var threads: Int { session.threads ?? ProcessorCount.available() }
 

@@ -48,8 +48,17 @@ enum JPEGCodec {
 
 enum PNGCodec {
   static func decode(_ bytes: [UInt8], pixelLimit: Int) throws -> Image {
+    try decode(bytes, pixelLimit: pixelLimit, keepsIndices: false).image
+  }
+
+  /// - Parameter keepsIndices: the entries of a palette instead of their colours.
+  /// - Returns: the picture, and whether its pixels are entries of a palette.
+  static func decode(
+    _ bytes: [UInt8], pixelLimit: Int, keepsIndices: Bool
+  ) throws -> (image: Image, isIndexed: Bool) {
     #if Images
       var info = leap_image_info()
+      info.keeps_indices = keepsIndices ? 1 : 0
       try call("PNG") { leap_png_info(bytes, bytes.count, &info, $0) }
       let (width, height) = (Int(info.width), Int(info.height))
       try Image.check(width: width, height: height, pixelLimit: pixelLimit)
@@ -57,7 +66,9 @@ enum PNGCodec {
       guard width * height / 8 / 1032 <= bytes.count else {
         throw ImageError.malformed(format: "PNG", reason: "too short for \(width)x\(height) pixels")
       }
-      return try LeapstoneImage.decode("PNG", bytes, info, leap_png_decode)
+      return (
+        try LeapstoneImage.decode("PNG", bytes, info, leap_png_decode), info.keeps_indices != 0
+      )
     #else
       throw ImageError.formatDisabled("PNG")
     #endif
@@ -66,7 +77,8 @@ enum PNGCodec {
   static func encode(_ image: Image) throws -> [UInt8] {
     #if Images
       let info = leap_image_info(
-        width: UInt32(image.width), height: UInt32(image.height), channels: UInt32(image.channels))
+        width: UInt32(image.width), height: UInt32(image.height), channels: UInt32(image.channels),
+        keeps_indices: 0)
       var encoded: UnsafeMutablePointer<UInt8>?
       var count = 0
       try call("PNG") { leap_png_encode(image.pixels, info, &encoded, &count, $0) }

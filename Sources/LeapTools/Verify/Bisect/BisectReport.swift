@@ -20,9 +20,12 @@ struct BisectReport {
   /// - Throws: `ModelError.option` where the machine lacks the instruction set.
   func report() throws -> Report {
     var report = Report(command: "bisect", model: settings.model)
-    report.verdict = culprit == nil ? .passed : .failed
-    report.summary = [culprit?.sentence ?? calm]
+    report.verdict = isSound ? .passed : .failed
+    report.summary = [culprit?.sentence ?? (isSound ? calm : uncomparable)]
     if let culprit { report.summary += culprit.explanation }
+    report.details = measurement.mismatches.map {
+      "\(Verdict.failed.word) '\($0.value)'\n  is \($0.got); the reference has \($0.expected)"
+    }
     report.facts = [
       ("engine", try settings.engine.description()), ("against", against),
       ("compared", compared),
@@ -42,10 +45,34 @@ struct BisectReport {
     report.cases = [
       ReportCase(
         suite: settings.model, name: "drift", seconds: 0, verdict: report.verdict,
-        message: culprit == nil ? "" : report.summary.joined(separator: "\n"))
+        message: isSound
+          ? "" : (report.summary + report.details).joined(separator: "\n"))
     ]
     report.result = json
     return report
+  }
+
+  /// Outputs that no step accounts for: only of a reference that was given.
+  private var drifting: [(name: String, drift: Drift)] {
+    isExact || culprit != nil ? [] : measurement.driftingOutputs
+  }
+
+  private var isSound: Bool {
+    culprit == nil && measurement.mismatches.isEmpty && drifting.isEmpty
+  }
+
+  /// What is wrong where no step is to blame.
+  private var uncomparable: String {
+    var parts: [String] = []
+    if !measurement.mismatches.isEmpty {
+      parts.append(
+        "\(counted(measurement.mismatches.count, "value")) of another shape or type in the reference: "
+          + quoted(measurement.mismatches.map(\.value)))
+    }
+    parts += drifting.map {
+      "output '\($0.name)' drifts (\($0.drift.text)), but no step that was compared does"
+    }
+    return parts.joined(separator: "; ")
   }
 
   private var against: String {
@@ -75,7 +102,8 @@ struct BisectReport {
 
   private var calm: String {
     guard let worst = ranked.first, let drift = isExact ? worst.own : worst.total else {
-      return "nothing was compared: the reference has none of the values that steps compute"
+      return "no drift: of the values that steps compute none was compared, of the outputs "
+        + "\(measurement.outputs.count { $0.drift != nil })"
     }
     return
       "no drift: the worst of \(counted(measurement.steps.count, "step")) is '\(worst.name)' with "
@@ -148,6 +176,18 @@ struct BisectReport {
             ]
           })),
     ]
+    if !measurement.mismatches.isEmpty {
+      members.append(
+        .init(
+          "mismatches",
+          .array(
+            measurement.mismatches.map {
+              [
+                "value": .string($0.value), "got": .string($0.got),
+                "expected": .string($0.expected),
+              ]
+            })))
+    }
     if let note = measurement.note { members.append(.init("note", .string(note))) }
     if let culprit { members.append(.init("culprit", culprit.json)) }
     return .object(members)

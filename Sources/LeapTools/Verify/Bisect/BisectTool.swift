@@ -30,24 +30,60 @@ struct BisectTool: Sendable {
       reference: reference(tensors, outputs), interruption: console.environment.interruption)
     console.note("running the model, and the reference beside it")
     let measurement = try measurer.measure(options)
+    try checkComparison(measurement)
     var culprit: Culprit?
-    let suspect = Suspicion.worst(measurement)
+    let suspicion = Suspicion(measurement)
+    let suspect = suspicion.worst
     if let copy = measurement.wrongCopies.first {
-      culprit = Suspicion.culprit(copy, measurement)
+      culprit = suspicion.culprit(copy)
     } else if let suspect {
       let narrowing = Narrowing(
         measurer: measurer, options: options, threads: settings.engine.threads
       ) { [console] in console.note("trying \($0)") }
-      culprit = try narrowing.culprit(
-        of: suspect, before: Suspicion.before(suspect, measurement))
+      culprit = try narrowing.culprit(of: suspect, before: suspicion.before(suspect))
     }
     var report = try BisectReport(settings, measurement, culprit).report()
-    if let culprit, let directory = settings.reproducer {
-      let reproducer = try Reproducer(culprit.value, measurement.values, measurer)
-      let found = try reproducer.write(to: directory, culprit, options, worst: suspect)
-      report.summary.append(found.text)
+    if let directory = settings.reproducer {
+      report.summary.append(
+        try culprit.map {
+          try reproduced($0, in: directory, measurement, measurer, options, worst: suspect)
+        } ?? "--reproducer: there is nothing to write, since nothing drifts")
     }
     return report
+  }
+
+  /// Refuses a reference that says nothing of the model: an empty comparison would pass.
+  ///
+  /// - Throws: `ToolError`.
+  private func checkComparison(_ measurement: Measurement) throws {
+    if measurement.hasComparison { return }
+    let known = quoted(measurement.steps.suffix(3).map(\.value))
+    switch settings.reference {
+    case .float64: throw ToolError("nothing was compared: the model computes no value with numbers")
+    case .archive(let path), .model(let path):
+      throw ToolError(
+        "nothing was compared: \(escaped(path)) has none of the values that the model computes, such "
+          + "as \(known)")
+    }
+  }
+
+  /// Writes the culprit by itself.
+  ///
+  /// - Returns: what came of it, in a sentence: that it fails takes nothing from what was found out.
+  /// - Throws: `ToolError.interrupted`.
+  private func reproduced(
+    _ culprit: Culprit, in directory: String, _ measurement: Measurement, _ measurer: Measurer,
+    _ options: SessionOptions, worst: MeasuredStep?
+  ) throws -> String {
+    do {
+      let reproducer = try Reproducer(culprit.value, measurement.values, measurer)
+      return try reproducer.write(to: directory, culprit, options, worst: worst).text
+    } catch {
+      let failure = ToolError(describing: error)
+      if failure == .interrupted { throw failure }
+      let reason = failure.description
+      return reason.hasPrefix("--reproducer: ") ? reason : "--reproducer: \(reason)"
+    }
   }
 
   private func reference(
@@ -101,50 +137,5 @@ struct BisectTool: Sendable {
       named[ours] = results[theirs]
     }
     return named
-  }
-}
-
-/// Which step to look at.
-enum Suspicion {
-  /// The step that loses most, where one loses more than rounding does. By its own drift where that is known; otherwise by what
-  /// its value lost beyond what it read.
-  static func worst(_ measurement: Measurement) -> MeasuredStep? {
-    let byOwn = measurement.steps.filter { step in
-      step.own.map { DriftLimit.isExceeded(by: $0, of: step) } ?? false
-    }
-    if let worst = byOwn.min(by: { ($0.own?.snr ?? 0, $0.number) < ($1.own?.snr ?? 0, $1.number) })
-    {
-      return worst
-    }
-    guard measurement.steps.allSatisfy({ $0.own == nil }) else { return nil }
-    let byTotal = measurement.steps.filter { step in
-      step.total.map { DriftLimit.isExceeded(byTotal: $0, step.dataType) } ?? false
-    }
-    return byTotal.max { loss($0, measurement) < loss($1, measurement) }
-  }
-
-  private static func loss(_ step: MeasuredStep, _ measurement: Measurement) -> Double {
-    before(step, measurement) - (step.total?.snr ?? .infinity)
-  }
-
-  /// Decibels that are taken for exact.
-  static let exact = 140.0
-
-  /// The decibels of the worst value that a step read.
-  static func before(_ step: MeasuredStep, _ measurement: Measurement) -> Double {
-    let totals = step.reads.compactMap { name in
-      measurement.steps.first { $0.value == name }?.total?.snr
-    }
-    return min(totals.min() ?? exact, exact)
-  }
-
-  /// A copy that is not what it copies.
-  static func culprit(_ copy: BoundStep, _ measurement: Measurement) -> Culprit {
-    let value = copy.inputValues.compactMap { $0 }.first ?? ""
-    let producer = measurement.steps.first { $0.value == value }
-    return Culprit(
-      kind: .copy, node: producer?.name ?? "", operatorType: producer?.operatorType ?? "",
-      algorithm: copy.algorithm, value: value, before: producer?.total?.snr ?? exact,
-      after: -.infinity)
   }
 }

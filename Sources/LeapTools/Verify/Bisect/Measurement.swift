@@ -29,7 +29,7 @@ struct MeasuredStep: Sendable {
   /// What it made.
   let value: String
   let dataType: DataType
-  /// The values that it read, those of the graph's that are computed.
+  /// The traced values that it read; where no step made what it read (a concatenation in place), those which that is made of.
   let reads: [String]
   /// By itself, computed from what it had; nil where there is no exact path.
   var own: Drift?
@@ -97,10 +97,27 @@ struct Measurement: Sendable {
   /// Copies of the planner's that are not what they copy.
   var wrongCopies: [BoundStep] = []
   var outputs: [(name: String, drift: Drift?)] = []
+  /// Outputs that no step makes and that drift all the same.
+  var driftingOutputs: [(name: String, drift: Drift)] = []
+  /// Values that cannot be compared with what the reference has by their names.
+  var mismatches: [Mismatch] = []
   /// What the reference path says of itself.
   var note: String?
   /// The traced tensors.
   var values: [String: TracedValue] = [:]
+
+  /// Of another shape or type in the reference.
+  struct Mismatch: Sendable {
+    let value: String
+    let got: String
+    let expected: String
+  }
+
+  /// Whether the reference says anything of any value.
+  var hasComparison: Bool {
+    !mismatches.isEmpty || outputs.contains { $0.drift != nil }
+      || steps.contains { $0.own != nil || $0.total != nil }
+  }
 }
 
 /// Runs a model in some way and measures what its steps make.
@@ -111,6 +128,7 @@ struct Measurer: Sendable {
   let outputs: [String]
   let reference: ReferenceValues
   let interruption: Interruption
+  private let ancestry: Ancestry
 
   /// - Throws: what inference throws.
   init(
@@ -124,6 +142,7 @@ struct Measurer: Sendable {
     self.outputs = outputs
     self.reference = reference
     self.interruption = interruption
+    ancestry = Ancestry(whole.graph)
   }
 
   /// A run whose steps were watched.
@@ -165,20 +184,38 @@ struct Measurer: Sendable {
       measurement.note = found.note
       measurement.outputs = outputs.map { ($0, found.outputs[$0]?.drift(of: traced.results[$0])) }
     case .named(let tensors):
-      for (name, value) in traced.values {
-        if let expected = tensors[name], let drift = Drift(value.tensor, expected) {
+      let ours = traced.values.mapValues(\.tensor).merging(
+        traced.results.compactMapValues(\.tensor)
+      ) { traced, _ in traced }
+      for (name, got) in ours.sorted(by: { $0.key < $1.key }) {
+        guard let expected = tensors[name] else { continue }
+        if Measurer.isComparable(got, expected), let drift = Drift(got, expected) {
           errors.total[name] = drift
+        } else if !got.isIdentical(to: expected) {
+          measurement.mismatches.append(
+            .init(value: name, got: "\(got)", expected: "\(expected)"))
         }
       }
-      measurement.outputs = outputs.map { name in
-        (name, tensors[name].flatMap { RunValue.tensor($0).drift(of: traced.results[name]) })
+      measurement.outputs = outputs.map { ($0, errors.total[$0]) }
+      measurement.driftingOutputs = measurement.outputs.compactMap { output in
+        guard traced.values[output.name] == nil, let drift = output.drift,
+          let type = traced.results[output.name]?.tensor?.dataType,
+          DriftLimit.isExceeded(byTotal: drift, type)
+        else { return nil }
+        return (output.name, drift)
       }
     }
-    measurement.steps = Measurer.steps(traced.values, errors)
+    measurement.steps = steps(traced.values, errors)
     return measurement
   }
 
-  private static func steps(
+  /// Whether the reference's tensor is of the same kind of numbers: floats of any width, otherwise the same type.
+  private static func isComparable(_ got: Tensor, _ expected: Tensor) -> Bool {
+    got.dataType == expected.dataType
+      || got.dataType.isFloatingPoint && expected.dataType.isFloatingPoint
+  }
+
+  private func steps(
     _ values: [String: TracedValue], _ errors: TraceErrors
   ) -> [MeasuredStep] {
     values.map { name, value in
@@ -187,7 +224,9 @@ struct Measurer: Sendable {
         operatorType: value.step.operatorType, algorithm: value.step.algorithm,
         algorithms: value.step.algorithms, terms: value.step.terms, value: name,
         dataType: value.tensor.dataType,
-        reads: value.step.inputValues.compactMap { $0 }.filter { values[$0] != nil && $0 != name },
+        reads: ancestry.nearest(to: value.step.inputValues.compactMap { $0 }, from: name) {
+          values[$0] != nil
+        },
         own: errors.own[name], total: errors.total[name])
     }.sorted { ($0.number, $0.value) < ($1.number, $1.value) }
   }
@@ -216,7 +255,7 @@ struct Measurer: Sendable {
     to step: MeasuredStep, in traced: Traced, _ options: SessionOptions
   ) throws -> [MeasuredStep] {
     let origins = Set(step.origins)
-    var related = Measurer.steps(traced.values, TraceErrors()).filter {
+    var related = steps(traced.values, TraceErrors()).filter {
       $0.value == step.value || !origins.isDisjoint(with: $0.origins)
     }
     guard case .exact = reference else { return related }
@@ -230,6 +269,35 @@ struct Measurer: Sendable {
       }
     }
     return related
+  }
+}
+
+/// What each value of a graph is made of.
+private struct Ancestry: Sendable {
+  private let parents: [String: [String]]
+
+  init(_ graph: Graph) {
+    var parents: [String: [String]] = [:]
+    for node in graph.nodes {
+      let uses = node.uses.map { graph[$0].name }
+      for output in node.outputs { if let output { parents[graph[output].name] = uses } }
+    }
+    self.parents = parents
+  }
+
+  /// The values for which a condition holds, in place of those for which it does not, walking back from these.
+  ///
+  /// - Parameter value: the one that is made of them; not an answer itself.
+  func nearest(
+    to names: [String], from value: String, where condition: (String) -> Bool
+  ) -> [String] {
+    var (found, open): ([String], [String]) = ([], names)
+    var seen: Set<String> = [value]
+    while let name = open.popLast() {
+      guard seen.insert(name).inserted else { continue }
+      if condition(name) { found.append(name) } else { open += parents[name] ?? [] }
+    }
+    return found
   }
 }
 

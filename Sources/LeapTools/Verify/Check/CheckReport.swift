@@ -49,6 +49,13 @@ struct CheckReport {
     if !changed.isEmpty {
       sentences.append("changed since goldens were recorded: \(quoted(changed))")
     }
+    let uncompared = outcomes.flatMap(\.sets).flatMap(\.uncompared)
+    if !uncompared.isEmpty {
+      let names = Set(uncompared).sorted()
+      sentences.append(
+        "nothing to compare with: \(counted(uncompared.count, "output")) of the sets, "
+          + quoted(names))
+    }
     if outcomes.count < known {
       sentences.append("stopped at the first failure: \(known - outcomes.count) models are left")
     }
@@ -105,10 +112,10 @@ struct CheckReport {
   private var table: ReportTable {
     var columns: [ReportTable.Column] = isTree ? [.name("model")] : []
     columns += [
-      .name("set", rank: isTree ? 4 : 0), .name("output"),
+      .name("set"), .name("output"),
       .init("expected", .left, rank: 7), .init("max error"), .init("mean", rank: 3),
       .init("median", rank: 9), .init("99 %", key: "p99", rank: 6), .init("rms", rank: 10),
-      .init("max ULP", rank: 5), .init("SNR", key: "snr_db", rank: 1),
+      .init("max ULP", rank: 5), .init("SNR", key: "snr_db", rank: isTree ? 0 : 1),
       .init("PSNR", key: "psnr_db", rank: 11), .init("cosine", rank: 12),
       .init("NaN", rank: 2), .init("infinite", rank: 8), .init("top-1", rank: 2),
       .init("top-5", rank: 8), .init("outside", rank: 8), .init("tolerance", .left, rank: 8),
@@ -166,9 +173,6 @@ struct CheckReport {
     }
   }
 }
-
-/// `1 set`, `3 sets`.
-func counted(_ count: Int, _ what: String) -> String { "\(count) \(what)\(count == 1 ? "" : "s")" }
 
 /// Decibels for people.
 func decibels(_ value: Double) -> String { "\(fixed(value, 1)) dB" }
@@ -235,6 +239,9 @@ extension SetOutcome {
       .init("set", .string(name)), .init("verdict", .string(verdict.name)),
       .init("ms", .number(seconds * 1000)), .init("outputs", .array(outputs.map(\.json))),
     ]
+    if !uncompared.isEmpty {
+      members.append(.init("without_expectation", .array(uncompared.map { .string($0) })))
+    }
     if let failure { members.append(.init("message", .string(failure))) }
     return .object(members)
   }

@@ -12,6 +12,8 @@ struct SetOutcome: Sendable {
   /// What the run took.
   var seconds = 0.0
   var outputs: [OutputComparison] = []
+  /// The model's outputs that the set says nothing of.
+  var uncompared: [String] = []
   /// Why it could not be run.
   var failure: String?
 
@@ -158,6 +160,7 @@ struct CheckTool: Sendable {
         }
       }
       outcome.seconds = milliseconds / 1000
+      outcome.uncompared = model.outputs.map(\.name).filter { set.expected[$0] == nil }
       outcome.outputs = names.flatMap { name in
         OutputComparison.compare(
           name: name, got: results[name], expected: set.expected[name] ?? .sequence([])

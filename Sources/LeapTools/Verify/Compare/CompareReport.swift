@@ -173,7 +173,7 @@ struct CompareReport {
         ReportCell(output.new),
         ReportCell(output.old == output.new ? "" : output.old, raw: output.old),
         ReportCell("\(output.identical)/\(output.sets)"), ReportCell(output.largest),
-        ReportCell(output.sums.count > 0 ? output.sums.error / Double(output.sums.count) : nil),
+        ReportCell(output.sums.meanError),
         output.sums.noise == 0 && output.sums.count > 0
           ? ReportCell("exact", raw: "") : ReportCell(output.sums.snr, decibels),
         ReportCell(output.sums.cosine) { fixed($0, 8) }, share(top.top1), share(top.top5),

@@ -76,7 +76,7 @@ struct OutputTotals: Sendable {
   /// By `docs/schema/verify-1.schema.json`.
   var json: JSON {
     func number(_ value: Double?) -> JSON { value.map { .number($0) } ?? .null }
-    let mean = sums.count > 0 ? sums.error / Double(sums.count) : nil
+    let mean = sums.meanError
     var members: [JSON.Member] = [
       .init("new", .string(new)), .init("old", .string(old)), .init("sets", .integer(sets)),
       .init("identical_sets", .integer(identical)), .init("max", .number(largest)),

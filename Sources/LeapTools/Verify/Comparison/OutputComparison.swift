@@ -37,15 +37,24 @@ struct OutputComparison: Sendable {
       return
     }
     let isIdentical = got.isIdentical(to: expected)
-    let difference = TensorDifference(
+    var difference = TensorDifference(
       ours, theirs, shape: got.shape, got.dataType, identical: isIdentical)
+    let wide = isIdentical ? nil : WideIntegers.difference(got, expected)
+    if let wide { difference.add(wide) }
     let limit = tolerance(got.dataType, difference.largest)
     self.difference = difference
     self.tolerance = limit
     agreement = TopAgreement(got, expected)
     if isIdentical { return }
     count(ours, theirs, limit)
-    judge(difference, limit, isExact: !got.dataType.isFloatingPoint)
+    if let wide, limit.isExact, outside < wide.count {
+      outside = wide.count
+      fail(
+        "\(wide.count) of \(counted(ours.count, "element")) differ\nfirst at "
+          + "\(difference.place(wide.index)): got \(wide.got), expected \(wide.expected)")
+      return
+    }
+    judge(difference, limit)
   }
 
   /// - Parameter reason: why there is nothing to compare.
@@ -74,17 +83,13 @@ struct OutputComparison: Sendable {
   }
 
   private mutating func judge(
-    _ difference: TensorDifference, _ limit: Tolerance, isExact: Bool
+    _ difference: TensorDifference, _ limit: Tolerance
   ) {
-    if outside <= limit.exceptions {
-      // 64-bit integers may differ where doubles do not.
-      if isExact, limit.absolute == 0, limit.relative == 0, outside == 0, !difference.isIdentical {
-        fail("differs in integers beyond 2^53")
-      }
-      return
-    }
-    let count = difference.shape.elementCount
-    var lines = ["\(outside) of \(count) elements differ by more than \(limit.text)"]
+    if outside <= limit.exceptions { return }
+    let elements = counted(difference.shape.elementCount, "element")
+    var lines = [
+      "\(outside) of \(elements) differ" + (limit.isExact ? "" : " by more than \(limit.text)")
+    ]
     if difference.misplaced > 0, let first = difference.firstMisplaced {
       let got = (difference.gotNaN, difference.gotInfinite)
       let wanted = (difference.expectedNaN, difference.expectedInfinite)

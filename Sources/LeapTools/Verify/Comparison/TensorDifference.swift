@@ -2,6 +2,7 @@
 //
 // 1. NaN and infinities are counted and never hide in a mean: where one side alone has one, the outputs differ.
 // 2. A figure that does not exist (the signal-to-noise ratio of zeros) is nil, not a made-up number.
+// 3. Squares of numbers that float64 can hold but whose squares it cannot are taken of scaled numbers.
 
 import LeapTensors
 
@@ -20,7 +21,9 @@ struct TensorDifference: Sendable {
     var index: Int
     var got: Double
     var expected: Double
-    var error: Double { abs(got - expected) }
+    /// Of integers that doubles do not tell apart.
+    var exactError: Double?
+    var error: Double { exactError ?? min(abs(got - expected), .greatestFiniteMagnitude) }
   }
 
   let shape: Shape
@@ -61,6 +64,8 @@ struct TensorDifference: Sendable {
   private(set) var sums = Sums()
 
   struct Sums: Sendable {
+    /// What numbers were divided by: a power of two, 1 unless their squares would over- or underflow.
+    var scale = 1.0
     var count = 0
     var signal = 0.0
     var own = 0.0
@@ -69,18 +74,47 @@ struct TensorDifference: Sendable {
     var error = 0.0
 
     static func + (a: Sums, b: Sums) -> Sums {
-      Sums(
-        count: a.count + b.count, signal: a.signal + b.signal, own: a.own + b.own,
+      if a.count == 0 { return b }
+      if b.count == 0 { return a }
+      let scale = max(a.scale, b.scale)
+      let (a, b) = (a.scaled(by: scale), b.scaled(by: scale))
+      return Sums(
+        scale: scale, count: a.count + b.count, signal: a.signal + b.signal, own: a.own + b.own,
         product: a.product + b.product, noise: a.noise + b.noise, error: a.error + b.error)
+    }
+
+    private func scaled(by other: Double) -> Sums {
+      if scale == other { return self }
+      let (ratio, square) = (scale / other, scale / other * (scale / other))
+      return Sums(
+        scale: other, count: count, signal: signal * square, own: own * square,
+        product: product * square, noise: noise * square, error: error * ratio)
+    }
+
+    /// The scale for numbers of which one is the largest.
+    static func scale(for largest: Double) -> Double {
+      largest == 0 || (1e-100...1e100).contains(largest)
+        ? 1 : Double(sign: .plus, exponent: largest.exponent, significand: 1)
+    }
+
+    /// The mean error; nil without any number.
+    var meanError: Double? {
+      count > 0 ? min(error / Double(count) * scale, .greatestFiniteMagnitude) : nil
     }
 
     /// As `TensorDifference.cosine`.
     var cosine: Double? {
-      signal > 0 && own > 0 ? min(product / (signal * own).squareRoot(), 1) : nil
+      guard signal > 0, own > 0 else { return nil }
+      let value = product / (signal.squareRoot() * own.squareRoot())
+      return value.isFinite ? min(value, 1) : nil
     }
 
     /// As `TensorDifference.snr`.
-    var snr: Double? { noise > 0 && signal > 0 ? 10 * log10(signal / noise) : nil }
+    var snr: Double? {
+      guard noise > 0, signal > 0 else { return nil }
+      let value = 10 * log10(signal / noise)
+      return value.isFinite ? value : nil
+    }
   }
 
   var maximalError: Double { worst?.error ?? 0 }
@@ -104,7 +138,8 @@ struct TensorDifference: Sendable {
     dataType = type
     var errors: [Double] = []
     errors.reserveCapacity(ours.count)
-    var sums = Sums()
+    var sums = Sums(scale: TensorDifference.scale(ours, theirs))
+    let scale = sums.scale
     var (low, high) = (Double.infinity, -Double.infinity)
     for index in ours.indices {
       let (got, expected) = (ours[index], theirs[index])
@@ -116,13 +151,15 @@ struct TensorDifference: Sendable {
         count(Element(index: index, got: got, expected: expected))
         continue
       }
-      let error = abs(got - expected)
+      let error = min(abs(got - expected), .greatestFiniteMagnitude)
       errors.append(error)
-      sums.signal += expected * expected
-      sums.own += got * got
-      sums.product += got * expected
-      sums.noise += error * error
-      sums.error += error
+      let (own, signal) = (got / scale, expected / scale)
+      let noise = abs(own - signal)
+      sums.signal += signal * signal
+      sums.own += own * own
+      sums.product += own * signal
+      sums.noise += noise * noise
+      sums.error += noise
       if error > 0 {
         differing += 1
         if error > worst?.error ?? 0 {
@@ -134,11 +171,14 @@ struct TensorDifference: Sendable {
     sums.count = errors.count
     self.sums = sums
     guard !errors.isEmpty else { return }
-    let count = Double(errors.count)
-    rms = (sums.noise / count).squareRoot()
-    meanError = sums.error / count
+    let scaledRMS = (sums.noise / Double(errors.count)).squareRoot()
+    rms = min(scaledRMS * scale, .greatestFiniteMagnitude)
+    meanError = sums.meanError ?? 0
     (cosine, snr) = (sums.cosine, sums.snr)
-    if rms > 0, high > low { psnr = 20 * log10((high - low) / rms) }
+    if scaledRMS > 0, high > low {
+      let value = 20 * log10((high / scale - low / scale) / scaledRMS)
+      psnr = value.isFinite ? value : nil
+    }
     if differing > 0 {
       errors.sort()
       medianError = TensorDifference.percentile(50, of: errors)
@@ -146,6 +186,24 @@ struct TensorDifference: Sendable {
       ulp = UnitsInLastPlace.largest(ours, theirs, type)
     } else {
       ulp = UnitsInLastPlace.exists(for: type) ? 0 : nil
+    }
+  }
+
+  private static func scale(_ ours: [Double], _ theirs: [Double]) -> Double {
+    var largest = 0.0
+    for index in ours.indices where ours[index].isFinite && theirs[index].isFinite {
+      largest = max(largest, max(abs(ours[index]), abs(theirs[index])))
+    }
+    return Sums.scale(for: largest)
+  }
+
+  /// Takes in what integers beyond 2^53 differ by, which doubles do not tell.
+  mutating func add(_ found: WideIntegers.Difference) {
+    differing = max(differing, found.count)
+    if worst == nil {
+      worst = Element(
+        index: found.index, got: Double(found.got) ?? 0, expected: Double(found.expected) ?? 0,
+        exactError: found.error)
     }
   }
 
@@ -225,5 +283,41 @@ enum UnitsInLastPlace {
   private static func ordinal(_ x: Double) -> Int64 {
     let bits = Int64(x.bitPattern & 0x7FFF_FFFF_FFFF_FFFF)
     return x.sign == .minus ? -bits : bits
+  }
+}
+
+/// Integers of 64 bits, some of which doubles do not tell apart.
+enum WideIntegers {
+  struct Difference: Sendable {
+    /// Elements that differ.
+    var count: Int
+    /// The first, as it is written.
+    var index: Int
+    var got: String
+    var expected: String
+    /// The largest error.
+    var error: Double
+  }
+
+  /// What differs; nil for other types, and where nothing does.
+  static func difference(_ got: Tensor, _ expected: Tensor) -> Difference? {
+    difference(got.elements(as: Int64.self), expected.elements(as: Int64.self))
+      ?? difference(got.elements(as: UInt64.self), expected.elements(as: UInt64.self))
+  }
+
+  private static func difference<Number: FixedWidthInteger>(
+    _ ours: [Number]?, _ theirs: [Number]?
+  ) -> Difference? {
+    guard let ours, let theirs else { return nil }
+    var found = Difference(count: 0, index: 0, got: "", expected: "", error: 0)
+    for (index, (a, b)) in zip(ours, theirs).enumerated() where a != b {
+      if found.count == 0 {
+        (found.index, found.got, found.expected) = (index, "\(a)", "\(b)")
+      }
+      found.count += 1
+      let distance = Number.Magnitude(truncatingIfNeeded: max(a, b) &- min(a, b))
+      found.error = max(found.error, Double(distance))
+    }
+    return found.count > 0 ? found : nil
   }
 }

@@ -12,9 +12,12 @@ struct Tolerance: Sendable, Equatable {
   /// Whether it came from a golden's error budget.
   var isBudget = false
 
+  /// Whether nothing may differ.
+  var isExact: Bool { relative == 0 && absolute == 0 && exceptions == 0 }
+
   /// For people: `0.001 |expected| + 1.2e-05`.
   var text: String {
-    if relative == 0, absolute == 0, exceptions == 0 { return "exact" }
+    if isExact { return "exact" }
     if isBudget, exceptions > 0 { return "budget \(counted(exceptions, "element"))" }
     if isBudget { return "budget \(significant(absolute))" }
     if relative == 0 { return significant(absolute) }
@@ -38,7 +41,7 @@ struct Tolerances: Sendable {
         + "named. (default: 0.001; 0.01 for 16-bit floats; 0 for integers)"),
     Flag(
       "--atol", value: "[out:]v", repeatable: true,
-      "Error that an element may have besides. (default: the golden's budget; or 1e-5 of the largest "
+      "Error that an element may have besides. (default: the golden's budget; or 1e-4 of the largest "
         + "value expected, 1e-3 for 16-bit floats, 0 for integers)"),
   ]
 
@@ -108,7 +111,7 @@ struct Tolerances: Sendable {
   private static func usual(_ type: DataType) -> (relative: Double, absolute: Double) {
     if type.isInteger || type == .bool { return (0, 0) }
     switch type {
-    case .float32, .float64: return (1e-3, 1e-5)
+    case .float32, .float64: return (1e-3, 1e-4)
     case .float16, .bfloat16: return (1e-2, 1e-3)
     default: return (0, 0)
     }

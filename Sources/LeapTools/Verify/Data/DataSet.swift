@@ -137,10 +137,10 @@ enum DataSetPlace: Sendable {
     for file in try DirectoryListing.names(in: path) ?? [] {
       let full = "\(path)/\(file)"
       if let index = index(of: file, "input_") {
-        let input = try value(index, of: model.inputs, "inputs", full)
+        let input = try value(index, of: model.inputs, "input", full)
         set.inputs[input.name] = try read(full, as: input.type)
       } else if let index = index(of: file, "output_") {
-        let output = try value(index, of: model.outputs, "outputs", full)
+        let output = try value(index, of: model.outputs, "output", full)
         set.expected[output.name] = try read(full, as: output.type)
       }
     }
@@ -151,7 +151,7 @@ enum DataSetPlace: Sendable {
     _ index: Int, of values: [ValueInfo], _ kind: String, _ path: String
   ) throws -> ValueInfo {
     guard values.indices.contains(index) else {
-      throw ToolError("\(escaped(path)): the model has \(values.count) \(kind)")
+      throw ToolError("\(escaped(path)): the model has \(counted(values.count, kind))")
     }
     return values[index]
   }

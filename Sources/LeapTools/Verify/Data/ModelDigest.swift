@@ -25,8 +25,18 @@ enum ModelDigest {
       }
     case .bytes(let bytes): words.append(bytes.withUnsafeBytes { Digest.xxh64($0) })
     }
-    let digest = words.count == 1 ? words[0] : words.withUnsafeBytes { Digest.xxh64($0) }
+    return Digest.text(words.count == 1 ? words[0] : words.withUnsafeBytes { Digest.xxh64($0) })
+  }
+}
+
+extension Digest {
+  /// `xxh64:` and 16 digits.
+  static func text(_ digest: UInt64) -> String {
     let digits = String(digest, radix: 16)
     return "xxh64:" + String(repeating: "0", count: 16 - digits.count) + digits
   }
+
+  static func text(_ bytes: UnsafeRawBufferPointer) -> String { text(xxh64(bytes)) }
+
+  static func text(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { text($0) } }
 }

@@ -194,7 +194,10 @@ struct DatasetReport {
         .init("pixels expected", key: "expected", rank: 1),
         .init("pixels found", key: "found", rank: 1),
       ])
-    table.rows = summary.masks.classes.enumerated().map { number, own in
+    let seen = summary.masks.classes.enumerated().filter {
+      $0.element.found + $0.element.expected > 0
+    }
+    table.rows = seen.map { number, own in
       [
         ReportCell(labels.name(of: number), raw: "\(number)"), percent(own.iou), percent(own.dice),
         ReportCell(own.expected), ReportCell(own.found),

@@ -24,8 +24,12 @@ struct DatasetSettings: Sendable {
           Truth.flag,
           Flag(
             "--masks", value: "dir", completion: .directory,
-            "Masks of the pictures, by the same file name, or with -mask or _mask before .png: grey "
-              + "pictures whose values are classes; for two classes, 128 and more is the second."),
+            "Masks of the pictures, by the same file name, or with -mask or _mask before .png: pictures "
+              + "with a palette, whose entries are classes, or grey ones, whose values are; for two "
+              + "classes of grey, 128 and more is the second."),
+          Flag(
+            "--ignore", value: "v",
+            "Pixels that have this value in a mask are left out: 255, as PASCAL VOC marks rims."),
           Flag(
             "--min-top1", value: "r", "Fail where fewer best classes are right than this share."),
           Flag("--min-top5", value: "r", "The same for the five best."),
@@ -65,6 +69,8 @@ struct DatasetSettings: Sendable {
 
   let model: String
   let expected: Expected
+  /// The value of a mask's pixels that do not count.
+  let ignored: UInt8?
   /// Files of pictures, directories opened up.
   let files: [String]
   let limits: [(metric: String, flag: String, value: Double)]
@@ -104,6 +110,8 @@ struct DatasetSettings: Sendable {
     for limit in limits where (limit.metric == "mean_iou") != isMasks {
       throw ToolError.usage("\(limit.flag) goes with \(isMasks ? "--truth" : "--masks")")
     }
+    ignored = try arguments.integer("--ignore", in: 0...255).map { UInt8($0) }
+    if ignored != nil, !isMasks { throw ToolError.usage("--ignore goes with --masks") }
     record = arguments.last("--record")
     baseline = arguments.last("--baseline")
     retained = try arguments.share("--min-retained") ?? 0.99

@@ -25,9 +25,10 @@ struct DatasetTool {
     let digest = try ModelDigest.text(
       of: source, source.read(ReadOptions(externalDataRoots: options.externalDataRoots)))
     let progress = try settings.resume.map {
-      try ProgressFile($0, key: key(digest, scorer))
+      try ProgressFile($0, key: key(digest, scorer, labels))
     }
-    let scores = try scores(scorer, progress)
+    var resumed = 0
+    let scores = try scores(scorer, progress, resumed: &resumed)
     let summary = DatasetSummary(scores)
     let checks = try DatasetChecks(settings, summary)
     if let path = settings.record {
@@ -36,28 +37,56 @@ struct DatasetTool {
     }
     return try DatasetReport(
       settings, scores, summary, checks, labels: ClassNames(labels), steps: scorer.steps.flags,
-      resumed: progress?.done.count ?? 0
+      resumed: resumed
     ).report()
   }
 
-  /// What decides a picture's result.
-  private func key(_ digest: String, _ scorer: PictureScorer) -> [JSON.Member] {
-    let expected =
-      switch settings.expected {
-      case .classes(let text): "classes: \(text)"
-      case .masks(let directory): "masks: \(directory)"
-      }
-    return [
+  /// What decides the results of pictures beside their own files.
+  private func key(
+    _ digest: String, _ scorer: PictureScorer, _ labels: [String]
+  ) throws -> [JSON.Member] {
+    var members: [JSON.Member] = [
       .init("model_digest", .string(digest)), .init("pictures", .string(scorer.steps.flags)),
-      .init("expected", .string(expected)),
     ]
+    switch settings.expected {
+    case .classes(let text):
+      members.append(.init("expected", .string("classes: \(text)")))
+      if !["dirs", "prefix"].contains(text) {
+        members.append(
+          .init("truth_digest", .string(Digest.text(try FileBytes.read(text, limit: 1 << 28)))))
+      }
+    case .masks(let directory):
+      members.append(.init("expected", .string("masks: \(directory)")))
+      if let ignored = settings.ignored {
+        members.append(.init("ignore", .integer(Int(ignored))))
+      }
+      if let threshold = scorer.threshold { members.append(.init("threshold", .number(threshold))) }
+    }
+    members.append(
+      .init("labels_digest", .string(Digest.text(Array(labels.joined(separator: "\n").utf8)))))
+    members.append(
+      .init(
+        "inputs",
+        .object(
+          scorer.others.sorted { $0.key < $1.key }.map { name, tensor in
+            .init(name, .string("\(tensor) " + tensor.withUnsafeBytes { Digest.text($0) }))
+          })))
+    members.append(.init("engine", .string(try settings.engine.resultText())))
+    return members
   }
 
   private func scores(
-    _ scorer: PictureScorer, _ progressFile: ProgressFile?
+    _ scorer: PictureScorer, _ progressFile: ProgressFile?, resumed: inout Int
   ) throws -> [PictureScore] {
     var known: [String: PictureScore] = [:]
-    for score in progressFile?.done ?? [] { known[score.file] = score }
+    let indices = Dictionary(
+      settings.files.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    for (score, stamp) in progressFile?.done ?? [] {
+      // What was made of another file of this name is done again.
+      guard let index = indices[score.file], stamp == scorer.stamp(of: score.file) else { continue }
+      known[score.file] = try scorer.withTruth(score, index: index)
+    }
+    resumed = known.count
     let open = settings.files.enumerated().filter { known[$0.element] == nil }
       .map { (index: $0.offset, file: $0.element) }
     if !known.isEmpty {
@@ -80,7 +109,7 @@ struct DatasetTool {
       for result in InFlight.map(batches, { try scorer.scores($1) }) {
         for score in try result.get() {
           known[score.file] = score
-          try progressFile?.append(score)
+          try progressFile?.append(score, stamp: scorer.stamp(of: score.file))
         }
       }
     }
@@ -95,13 +124,14 @@ struct PictureScorer: Sendable {
   private let isBatchFixed: Bool
   private let input: String
   private let session: InferenceSession
-  private let others: [String: Tensor]
+  /// What the model gets beside pictures.
+  let others: [String: Tensor]
   private let appliesOrientation: Bool
   private let truth: Truth?
   private let masks: MaskFiles?
   private let interruption: Interruption
   /// Where a mask of one channel is class 1: the same for all pictures.
-  private var threshold: Double?
+  private(set) var threshold: Double?
 
   init(
     _ settings: DatasetSettings, _ model: LoadedModel, labels: [String], _ console: Console
@@ -126,7 +156,7 @@ struct PictureScorer: Sendable {
       masks = nil
     case .masks(let directory):
       truth = nil
-      masks = try MaskFiles(directory)
+      masks = try MaskFiles(directory, of: settings.files, ignored: settings.ignored)
       threshold = try settings.files.first.flatMap(likelyThreshold)
     }
   }
@@ -182,6 +212,24 @@ struct PictureScorer: Sendable {
     }
   }
 
+  /// What tells a picture and its mask from other files of their names.
+  func stamp(of file: String) -> String {
+    ([file] + (masks?.path(of: file).map { [$0] } ?? [])).map { DirectoryListing.stamp(of: $0) }
+      .joined(separator: "; ")
+  }
+
+  /// A score that was kept, with the truth as it is known.
+  ///
+  /// - Throws: `ToolError` where it is not known any more.
+  func withTruth(_ score: PictureScore, index: Int) throws -> PictureScore {
+    guard let truth, case .classes(_, let best, let probability) = score.result else {
+      return score
+    }
+    let expected = try truth.label(of: score.file, index: index)
+    return PictureScore(
+      file: score.file, result: .classes(truth: expected, best: best, probability: probability))
+  }
+
   private func result(
     _ outputs: [Tensor], row: Int, of size: Int, _ picture: (index: Int, file: String),
     _ image: Image
@@ -205,72 +253,14 @@ struct PictureScorer: Sendable {
       guard let own = output.rows(row..<row + 1),
         let found = try? Mask(scores: own, threshold: threshold)
       else { continue }
-      let expected = try masks?.classes(of: picture.file, image, found, steps) ?? []
+      // Integers are classes already: how many the model knows is not in its output.
+      let known = own.dataType.isFloatingPoint ? found.classCount : nil
       var counts = MaskCounts()
-      counts.add(found.classes, expected)
+      try masks?.count(&counts, picture.file, image, found, knownClasses: known, steps)
       return .mask(counts)
     }
     throw ToolError(
       "the model has no output of masks; it has "
         + outputs.map { "\($0)" }.joined(separator: ", "))
-  }
-}
-
-/// The masks that belong to pictures.
-struct MaskFiles: Sendable {
-  private let directory: String
-  /// Files by their names without extension.
-  private let files: [String: String]
-
-  /// - Throws: `ToolError` where it is no directory of pictures; `FileError`.
-  init(_ directory: String) throws {
-    self.directory = directory
-    guard let names = try DirectoryListing.names(in: directory) else {
-      throw ToolError.usage("--masks: '\(escaped(directory))' is no directory")
-    }
-    var files: [String: String] = [:]
-    for name in names where PictureSource.isPicture(name) {
-      files[MaskFiles.stem(name)] = "\(directory)/\(name)"
-    }
-    self.files = files
-    guard !files.isEmpty else {
-      throw ToolError("--masks: \(escaped(directory)) holds no picture")
-    }
-  }
-
-  private static func stem(_ path: String) -> String {
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    return name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
-  }
-
-  /// The class of each pixel of a mask as the model gives it.
-  ///
-  /// - Parameters:
-  ///   - picture: the picture's file.
-  ///   - found: what the model made of it: its size, and the number of classes.
-  ///   - steps: what was done to the picture.
-  /// - Throws: `ToolError` where there is no mask, or not of the picture's size; `ImageError`.
-  func classes(
-    of picture: String, _ image: Image, _ found: Mask, _ steps: ResolvedPreprocessing
-  ) throws -> [UInt8] {
-    let stem = MaskFiles.stem(picture)
-    guard let path = ["-mask", "_mask", ""].lazy.compactMap({ files[stem + $0] }).first else {
-      throw ToolError("--masks: \(escaped(directory)) holds no mask for it")
-    }
-    let mask = try Image(path: path).gray
-    guard mask.width == image.width, mask.height == image.height else {
-      throw ToolError(
-        "\(escaped(path)) is \(mask.width)x\(mask.height), its picture \(image.width)x\(image.height)"
-      )
-    }
-    var placed = try steps.placed(mask: mask)
-    if placed.width != found.width || placed.height != found.height {
-      placed = try placed.resized(
-        width: found.width, height: found.height, interpolation: .nearest)
-    }
-    if found.classCount == 2, placed.pixels.contains(where: { $0 > 1 }) {
-      return placed.pixels.map { $0 >= 128 ? 1 : 0 }
-    }
-    return placed.pixels
   }
 }

@@ -41,26 +41,39 @@ struct PictureScore: Sendable, Equatable {
     self.result = result
   }
 
-  /// nil for a line that is none: one that was cut off, say.
+  /// More pixels than a mask has: sums over many pictures stay within an integer.
+  private static let pixelLimit = 1 << 32
+
+  /// nil for a line that is none: one that was cut off, or whose numbers cannot be.
   init?(_ json: JSON) {
     guard let file = json["file"]?.string else { return nil }
     self.file = file
-    if let truth = json["truth"]?.int, let best = json["best"]?.array?.compactMap(\.int),
-      !best.isEmpty
-    {
-      result = .classes(
-        truth: truth, best: best, probability: json["probability"]?.double ?? .nan)
+    if let truth = json["truth"]?.int, let list = json["best"]?.array {
+      let best = list.compactMap(\.int)
+      let probability = json["probability"]?.double ?? .nan
+      guard truth >= 0, !best.isEmpty, best.count == list.count, best.allSatisfy({ $0 >= 0 }),
+        probability.isNaN || (0...1).contains(probability)
+      else { return nil }
+      result = .classes(truth: truth, best: best, probability: probability)
       return
     }
     guard let pixels = json["pixels"]?.int, let right = json["right"]?.int,
-      let classes = json["classes"]?.array
+      let classes = json["classes"]?.array, (0...PictureScore.pixelLimit).contains(pixels),
+      classes.count <= 256
     else { return nil }
     let counts = classes.compactMap { item -> MaskCounts.Class? in
       let numbers = item.array?.compactMap(\.int) ?? []
       return numbers.count == 3
         ? MaskCounts.Class(both: numbers[0], found: numbers[1], expected: numbers[2]) : nil
     }
-    guard counts.count == classes.count else { return nil }
+    guard counts.count == classes.count,
+      counts.allSatisfy({ own in
+        (0...pixels).contains(own.found) && (0...pixels).contains(own.expected)
+          && (0...min(own.found, own.expected)).contains(own.both)
+      }), right == counts.reduce(0, { $0 + $1.both }),
+      pixels == counts.reduce(0, { $0 + $1.found }),
+      pixels == counts.reduce(0, { $0 + $1.expected })
+    else { return nil }
     result = .mask(MaskCounts(classes: counts, pixels: pixels, right: right))
   }
 }

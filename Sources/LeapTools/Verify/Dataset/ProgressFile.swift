@@ -1,7 +1,7 @@
 // ProgressFile: results that are kept as they come, a line each, so that an interrupted call can go on.
 //
-// 1. What belongs to another model, other pictures or other pre-processing is refused, not mixed in.
-// 2. A line that was cut off is done again.
+// 1. What belongs to another model, other truths or another way to run is refused, not mixed in.
+// 2. A line that was cut off, or is of a file that was changed, is done again.
 
 import LeapTensors
 import LeapstoneImage
@@ -18,7 +18,7 @@ final class ProgressFile {
   private static let schema = "leapstone.progress/1"
 
   /// What was there already.
-  let done: [PictureScore]
+  let done: [(score: PictureScore, stamp: String)]
   private let descriptor: Int32
   private let path: String
 
@@ -44,7 +44,10 @@ final class ProgressFile {
       }
     }
     done = lines.dropFirst().compactMap { line in
-      (try? JSON(parsing: Array(line.utf8))).flatMap(PictureScore.init)
+      guard let json = try? JSON(parsing: Array(line.utf8)), let score = PictureScore(json) else {
+        return nil
+      }
+      return (score, json["files"]?.string ?? "")
     }
     descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
@@ -57,8 +60,12 @@ final class ProgressFile {
 
   /// Adds a result.
   ///
+  /// - Parameter stamp: of the files that it was made of.
   /// - Throws: `FileError`.
-  func append(_ score: PictureScore) throws { try append(score.json.text()) }
+  func append(_ score: PictureScore, stamp: String) throws {
+    let members = score.json.members ?? []
+    try append(JSON.object(members + [.init("files", .string(stamp))]).text())
+  }
 
   private func append(_ line: String) throws {
     let bytes = Array((line + "\n").utf8)
