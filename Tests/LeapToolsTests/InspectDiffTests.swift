@@ -1,5 +1,6 @@
 // onnx-inspect diff: what was renamed, added, removed and changed, and how far weights moved.
 
+import LeapGraph
 import LeapTensors
 import LeapTestSupport
 import LeapTools
@@ -144,6 +145,124 @@ import Testing
     #expect(told.contains("renamed input x image") && told.contains("changed opset ai.onnx"))
     // A version is told once, not at each node.
     #expect(told.count == 2, "\(told)")
+  }
+
+  // MARK: ways to write the same
+
+  /// A model of one node that reads `x` and a constant.
+  private func write(
+    _ type: String, _ attributes: [String: Attribute], _ weights: Tensor, asNode: Bool = false,
+    to path: String
+  ) throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 2, 4, 4])
+    let w =
+      asNode
+      ? builder.node("Constant", [], attributes: ["value": .tensor(Constant(weights))], output: "w")
+      : builder.constant("w", weights)
+    let y = builder.node(type, [x, w], attributes: attributes, output: "y")
+    try builder.write(outputs: [y], to: path)
+  }
+
+  private func compared(
+    _ body: (_ first: String, _ second: String) throws -> Void
+  ) throws -> (diff: ModelDiff, result: ToolResult) {
+    try withTemporaryDirectory { directory in
+      let paths = ["\(directory)/a.onnx", "\(directory)/b.onnx"]
+      try body(paths[0], paths[1])
+      let process = FakeProcess()
+      let diff = try InspectCommand.difference(paths, process.environment())
+      return (diff, onnxInspect(["diff"] + paths))
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("Conv", ["strides": .ints([1, 1])], true), ("Conv", ["strides": .ints([2, 2])], false),
+      ("Conv", ["dilations": .ints([1, 1]), "group": .int(1)], true),
+      ("Conv", ["pads": .ints([0, 0, 0, 0])], true),
+      ("Conv", ["pads": .ints([1, 1, 1, 1])], false),
+      ("Conv", ["auto_pad": .string(Array("NOTSET".utf8))], true),
+      ("Conv", ["auto_pad": .string(Array("SAME_UPPER".utf8))], false),
+      ("Gemm", ["alpha": .float(1), "transB": .int(0)], true),
+      ("Gemm", ["alpha": .float(2)], false),
+      ("Softsharp", ["alpha": .float(1)], false),
+    ] as [(String, [String: Attribute], Bool)], [false, true])
+  func attributesThatStateTheDefault(
+    operation: (type: String, attributes: [String: Attribute], isSame: Bool), inSecond: Bool
+  ) throws {
+    let weights = try Tensor([Float](repeating: 1, count: 4), shape: [2, 2, 1, 1])
+    let (diff, result) = try compared { first, second in
+      try write(operation.type, inSecond ? [:] : operation.attributes, weights, to: first)
+      try write(operation.type, inSecond ? operation.attributes : [:], weights, to: second)
+    }
+    #expect(diff.isSame == operation.isSame, "\(diff.entries)")
+    #expect(result.code == (operation.isSame ? 0 : 1))
+  }
+
+  @Test(arguments: [false, true]) func constantsOfNodes(differs: Bool) throws {
+    let weights = try Tensor([Float](repeating: 1, count: 4), shape: [2, 2, 1, 1])
+    let other = try Tensor([1, 1, 1, differs ? 2 : 1] as [Float], shape: [2, 2, 1, 1])
+    let (diff, _) = try compared { first, second in
+      try write("Conv", [:], weights, asNode: true, to: first)
+      try write("Conv", [:], other, to: second)
+    }
+    #expect(diff.isSame == !differs && diff.entries.isEmpty && diff.comparedConstants == 1)
+    #expect(diff.remarks.map(\.name) == ["Constant nodes of main"])
+  }
+
+  @Test func weightsOfAnotherFloatType() throws {
+    let numbers: [Float] = [1, 2, 3, 4.001]
+    let halves = try Tensor(dataType: .float16, shape: [2, 2, 1, 1]) { bytes in
+      ElementCodec.encode(.float16, numbers, count: numbers.count, to: bytes)
+    }
+    let (diff, result) = try compared { first, second in
+      try write("Conv", [:], Tensor(numbers, shape: [2, 2, 1, 1]), to: first)
+      try write("Conv", [:], halves, to: second)
+    }
+    #expect(result.code == 1 && told(diff) == ["changed constant w"])
+    let weight = try #require(diff.weights.first)
+    #expect(weight.count == 1 && (weight.relative ?? 1) < 5e-4 && (weight.relative ?? 0) > 1e-5)
+  }
+
+  /// What is there is compared; whether the rest is the same nobody knows.
+  @Test(arguments: [false, true]) func weightsThatAreMissing(differs: Bool) throws {
+    func bytes(_ weight: Float) -> [UInt8] {
+      WireWriter.model {
+        $0.external("w", location: "gone.bin", offset: 0, shape: [2])
+        $0.weights("b", [weight, 1])
+        $0.node("Add", ["w", "b"], ["y"], name: "sum")
+        $0.value(12, "y")
+      }
+    }
+    let (diff, result) = try compared { first, second in
+      try FileBytes.write(bytes(1), to: first)
+      try FileBytes.write(bytes(differs ? 2 : 1), to: second)
+    }
+    #expect(diff.uncomparedConstants == ["w"] && diff.comparedConstants == 1)
+    #expect(result.code == (differs ? 1 : 2))
+    #expect(result.output.contains("1 not, whose elements are missing"))
+    #expect(result.error.contains("1 constant could not be compared, 'w' say") == !differs)
+  }
+
+  /// Many nodes that are in one model alone, and many that are alike but in another order.
+  @Test(arguments: [false, true]) func manyNodesThatDiffer(areAlike: Bool) throws {
+    func bytes(_ count: Int, _ types: [String]) -> [UInt8] {
+      WireWriter.model {
+        let names = ["x"] + (1...count).map { "\(types[0])\($0)" }
+        for index in 0..<count {
+          $0.node(types[index % types.count], [names[index]], [names[index + 1]])
+        }
+        $0.value(11, "x", shape: [2])
+        $0.value(12, names[count])
+      }
+    }
+    let (diff, result) = try compared { first, second in
+      try FileBytes.write(bytes(12_000, areAlike ? ["Relu", "Neg"] : ["Relu"]), to: first)
+      try FileBytes.write(bytes(9000, areAlike ? ["Neg", "Abs", "Relu"] : ["Neg"]), to: second)
+    }
+    #expect(result.code == 1)
+    #expect(diff.matchedNodes == (areAlike ? 6000 : 0))
   }
 
   // MARK: weights

@@ -166,9 +166,9 @@ import Testing
 
   @Test func helpAndCompletion() {
     let commands = onnxInspect(["--help"])
-    #expect(commands.code == 0 && commands.output == InspectCommand.commands.help)
+    #expect(commands.code == 0 && commands.output == InspectCommand.commands.help(columns: 80))
     let help = onnxInspect(["show", "--help"])
-    #expect(help.code == 0 && help.output == InspectCommand.grammar.help)
+    #expect(help.code == 0 && help.output == InspectCommand.grammar.help(columns: 80))
     for name in ["--assert-supported", "--shape", "--isa", "--memory-policy", "--concurrency"] {
       #expect(help.output.contains(name))
     }
@@ -187,6 +187,10 @@ import Testing
       (["@resnet-digits.onnx", "--shape", "1x2"], 64, "which 1x2 does not fit"),
       (["@resnet-digits.onnx", "--disable-pass", "dead-cod"], 64, "there is no pass 'dead-cod'"),
       (["@resnet-digits.onnx", "--algorithm", "winogrand"], 64, "has an algorithm 'winogrand'"),
+      (
+        ["@resnet-digits.onnx", "--algorithm", "nowhere=direct"], 64,
+        "--algorithm: the model has no node 'nowhere'"
+      ),
       (["@resnet-digits.onnx", "--forbid", "winogrand"], 64, "has an algorithm 'winogrand'"),
       (["@resnet-digits.onnx", "--image", "x"], 64, "unknown option '--image'"),
       (["@resnet-digits.onnx", "--external-root", "/nowhere"], 64, "/nowhere: No such file"),

@@ -64,7 +64,7 @@ package struct ConstantFolding: Pass {
   private func results(
     of node: Node, _ operation: any Operator, growthIsLimited: Bool, _ context: inout PassContext
   ) throws -> [Constant]? {
-    if let carried = carriedConstant(node, operation) { return [carried] }
+    if let carried = ConstantFolding.carriedConstant(node, operation) { return [carried] }
     let inputs = node.inputs.map { $0.flatMap { context.graph.constants[$0] } }
     if let view = try view(of: node, operation, inputs) { return [view] }
     let inputBytes = inputs.reduce(0) { sum, constant in
@@ -91,12 +91,14 @@ package struct ConstantFolding: Pass {
     }
   }
 
-  /// What a Constant node carries: a tensor stays where it lies in the model.
-  private func carriedConstant(_ node: Node, _ operation: any Operator) -> Constant? {
+  /// What a Constant node carries: a tensor stays where it lies in the model. nil for other nodes.
+  package static func carriedConstant(
+    _ node: Node, _ operation: @autoclosure () throws -> any Operator
+  ) -> Constant? {
     guard node.domain.isEmpty, node.operatorType == "Constant" else { return nil }
     if case .tensor(let constant) = node.attributes["value"] { return constant }
     var inference = InferenceContext(inputs: [], given: [], outputCount: 1)
-    guard (try? operation.infer(&inference)) != nil,
+    guard (try? operation().infer(&inference)) != nil,
       case .tensor(let tensor) = inference.outputs[0]?.known
     else { return nil }
     return Constant(tensor)

@@ -66,12 +66,35 @@ extension SessionConfiguration {
     return try Bodies.optimized(in: graph) { try optimizedItself($0) }
   }
 
+  /// Checks that algorithms are asked for nodes that there are.
+  ///
+  /// - Parameter graphs: the prepared graph, and what passes made of it.
+  /// - Throws: `ModelError.option` for a node that is in neither.
+  package func checkNodes(of graphs: Graph...) throws {
+    let wanted = Set(plan.algorithms.keys).subtracting([""])
+    if wanted.isEmpty { return }
+    let missing = graphs.reduce(wanted) { $0.subtracting($1.namesOfAllNodes) }
+    guard let name = missing.min() else { return }
+    throw ModelError.option(name: "algorithm", reason: "the model has no node '\(name)'")
+  }
+
   private func optimizedItself(
     _ graph: Graph, observe: ((PassReport, Graph) -> Void)? = nil
   ) throws -> Graph {
     try Optimizer.optimize(
       graph, table: .standard, passes: disablesAllPasses ? [] : passes,
       disabled: disablesAllPasses ? [] : disabledPasses, observe: observe)
+  }
+}
+
+extension Graph {
+  /// Those of subgraphs too, and of nodes that others stand for.
+  fileprivate var namesOfAllNodes: Set<String> {
+    nodes.reduce(into: []) { names, node in
+      names.insert(node.name)
+      names.formUnion(node.origin.names)
+      for (_, graph) in node.subgraphs { names.formUnion(graph.namesOfAllNodes) }
+    }
   }
 }
 
@@ -112,6 +135,7 @@ package final class SessionCore: Sendable {
     try configuration.plan.checkAlgorithms()
     width = try configuration.workers()
     let graph = try configuration.optimized(model.graph)
+    try configuration.checkNodes(of: model.graph, graph)
     let cache = SessionCore.cache(model, configuration)
     self.cache = cache
     var options = configuration.plan

@@ -36,7 +36,7 @@ extension InspectPage {
         plan?.stage.map { "\($0)" } ?? "-", plan?.arenaOffset.map { "\($0)" } ?? "-",
       ])
     }
-    return section("nodes (\(stage.rawValue))", table, ifEmpty: "no node fits the filter")
+    return section("nodes (\(stage.rawValue))", table, ifEmpty: "no nodes to show")
   }
 
   /// A count without blanks, `-` for none.
@@ -63,7 +63,7 @@ extension InspectPage {
         ])
       }
     }
-    return section("attributes", table, ifEmpty: "no node that fits has attributes")
+    return section("attributes", table, ifEmpty: "no attributes to show")
   }
 
   // MARK: functions
@@ -126,7 +126,7 @@ extension InspectPage {
         weight.readers.map { escaped($0) }.joined(separator: ","),
       ])
     }
-    return section("weights", table, ifEmpty: "no constant fits the filter")
+    return section("weights", table, ifEmpty: "no constants to show")
   }
 
   /// A bar of one letter for each count; a blank for none.
@@ -170,7 +170,7 @@ extension InspectPage {
       }
     }
     return section("passes", passes, ifEmpty: "there are none between these stages")
-      + section("changes", rows, ifEmpty: "no node that fits was changed")
+      + section("changes", rows, ifEmpty: "no changes to show")
   }
 }
 

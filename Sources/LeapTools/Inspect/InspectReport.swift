@@ -35,6 +35,8 @@ package struct InspectReport: Sendable {
   package var weights: [WeightReport]?
   /// What passes did; nil where that was not asked for.
   package var changes: [StageChanges]?
+  /// Why the model does not come to a stage that was asked for; nil where it does.
+  package var shortfall: ToolError?
 
   /// The nodes that the filter leaves, those of subgraphs behind the node that holds them.
   package var shownNodes: [NodeReport] { graph.allNodes.filter(filter.admits) }

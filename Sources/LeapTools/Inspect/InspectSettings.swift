@@ -83,8 +83,11 @@ struct InspectSettings: Sendable {
       || common.reports.contains { $0.kind == "html" }
   }
 
-  /// Whether nothing can be said without a plan.
-  var needsPlan: Bool { sections.contains(.memory) || peakLimit != nil || arenaLimit != nil }
+  /// The stage that the model must come to, so that all that is asked for can be said.
+  var lastStage: ModelStage {
+    let needsPlan = sections.contains(.memory) || peakLimit != nil || arenaLimit != nil
+    return needsPlan ? .plan : max(stage ?? .original, changes?.to ?? .original)
+  }
 
   /// - Throws: `ToolError` with exit code 64.
   init(_ arguments: ParsedArguments) throws {
@@ -118,7 +121,7 @@ struct InspectSettings: Sendable {
   ) throws -> (from: ModelStage, to: ModelStage)? {
     let stages = arguments.all("--changes").suffix(2).compactMap { ModelStage(rawValue: $0) }
     guard stages.count == 2 else { return nil }
-    guard stages[0].place < stages[1].place else {
+    guard stages[0] < stages[1] else {
       let order = ModelStage.allCases.map(\.rawValue).joined(separator: ", ")
       throw ToolError.usage(
         "--changes: \(stages[0].rawValue) does not come before \(stages[1].rawValue); the order is "

@@ -20,6 +20,7 @@ struct InspectTool: Sendable {
     try settings.common.check(console.environment)
     let report = try report()
     try write(report)
+    if let shortfall = report.shortfall { throw shortfall }
     return check(report)
   }
 
@@ -34,9 +35,7 @@ struct InspectTool: Sendable {
     let source = try ModelSource(settings.model, read: console.environment.read)
     var options = ReadOptions(externalDataRoots: settings.shapes.externalRoots)
     options.goesOnWithoutPayloads = true
-    let inspector = try Inspector(source.read(options), settings, console)
-    if settings.needsPlan { try inspector.requirePlan() }
-    return try inspector.report()
+    return try Inspector(source.read(options), settings, console).report()
   }
 
   private func write(_ whole: InspectReport) throws {

@@ -30,9 +30,10 @@ struct Inspector {
     stages = try ModelStages(model, settings.shapes, configuration)
   }
 
-  /// - Throws: what reading weights throws; `ToolError` where the model does not come to a stage that is asked for.
+  /// - Throws: what reading weights throws.
   func report() throws -> InspectReport {
     let graph = inferredGraph
+    let stage = min(settings.stage ?? .inferred, stages.last)
     let constants = model.carriedConstants
     let memory = memoryKinds
     let (findings, weights) = try examine(constants)
@@ -43,10 +44,11 @@ struct Inspector {
         memoryPolicy: configuration.plan.memoryPolicy.rawValue, concurrency: settings.concurrency),
       size: size(graph, constants), operators: Inspector.operators(graph.allNodes),
       memory: memory, plan: memoryReport, problems: stages.problems + budgetProblems(memory),
-      findings: findings, stage: settings.stage ?? .inferred,
-      graph: try settings.stage.map(stagedGraph) ?? graph, filter: settings.filter,
+      findings: findings, stage: stage,
+      graph: stage == .inferred ? graph : try stagedGraph(stage), filter: settings.filter,
       functions: functions, weights: settings.needsWeights ? weights : nil,
-      changes: try settings.changes.map(stages.changes))
+      changes: try settings.changes.map(stages.changes),
+      shortfall: stages.shortfall(before: settings.lastStage))
   }
 
   // MARK: graphs
@@ -187,11 +189,6 @@ struct Inspector {
     else { return nil }
     return MemoryReport(study, apart: apart, workers: workers)
   }
-
-  /// Whether the model comes so far that something can be said of its memory.
-  ///
-  /// - Throws: `ToolError` where it does not.
-  func requirePlan() throws { _ = try stages.plan() }
 
   private func budgetProblems(_ memory: MemoryKinds?) -> [InspectProblem] {
     guard let budget = settings.session.memoryBudget, let peak = memory?.peak, peak > budget else {

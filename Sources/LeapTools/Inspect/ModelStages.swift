@@ -70,6 +70,18 @@ struct ModelStages {
     }
   }
 
+  /// The stage that the model comes to.
+  var last: ModelStage { study != nil ? .plan : optimized != nil ? .optimized : .inferred }
+
+  /// Why the model does not come to a stage; nil where it does.
+  func shortfall(before stage: ModelStage) -> ToolError? {
+    do {
+      if stage >= .optimized { _ = try optimizedGraph() }
+      if stage >= .plan { _ = try plan() }
+      return nil
+    } catch { return ToolError(describing: error) }
+  }
+
   /// - Throws: `ToolError` where the model does not come so far.
   func optimizedGraph() throws -> Graph {
     guard let optimized else { throw stops(before: "optimised") }
@@ -78,10 +90,7 @@ struct ModelStages {
 
   /// - Throws: `ToolError` where the model does not come so far.
   func plan() throws -> PlanStudy {
-    guard let study else {
-      _ = try optimizedGraph()
-      throw openShapes ?? stops(before: "planned")
-    }
+    guard let study else { throw openShapes ?? stops(before: "planned") }
     return study
   }
 
@@ -92,13 +101,13 @@ struct ModelStages {
       "the model cannot be \(stage): \(subject)\(escaped(first?.reason ?? "it has problems"))")
   }
 
-  /// What happened between two stages, in order.
+  /// What happened between two stages, in order; where the model does not come so far, what happened until there.
   ///
-  /// - Throws: `ToolError` where the model does not come so far, `ModelError` where a pass fails.
+  /// - Throws: `ModelError` where a pass fails.
   func changes(_ span: (from: ModelStage, to: ModelStage)) throws -> [StageChanges] {
     var changes: [StageChanges] = []
     func isBetween(_ stage: ModelStage) -> Bool {
-      span.from.place < stage.place && stage.place <= span.to.place
+      span.from < stage && stage <= min(span.to, last)
     }
     if isBetween(.inferred) {
       if !original.functions.isEmpty {
@@ -201,6 +210,7 @@ struct ModelStages {
       if case ModelError.option = error { throw error }
       problems.append(.init(kind: .optimization, reason: "\(error)", subject: nil, names: []))
     }
+    if let optimized { try configuration.checkNodes(of: prepared.graph, optimized) }
   }
 
   private mutating func makePlan() throws {

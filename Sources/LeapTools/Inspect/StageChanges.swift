@@ -6,12 +6,14 @@ import LeapRuntime
 import LeapTensors
 
 /// A state of a model on its way to a run.
-package enum ModelStage: String, Sendable, CaseIterable {
+package enum ModelStage: String, Sendable, CaseIterable, Comparable {
   // In their order.
   case original, inferred, optimized, plan
 
   /// How many stages come before it.
-  var place: Int { ModelStage.allCases.firstIndex(of: self)! }
+  private var place: Int { ModelStage.allCases.firstIndex(of: self)! }
+
+  package static func < (a: ModelStage, b: ModelStage) -> Bool { a.place < b.place }
 }
 
 /// What one pass did.

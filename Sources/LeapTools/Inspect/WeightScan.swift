@@ -46,7 +46,7 @@ enum WeightScan {
     return counts
   }
 
-  /// Calls `body` with the elements of two tensors of one type and shape as doubles, some of each at a time.
+  /// Calls `body` with the elements of two tensors of one shape as doubles, some of each at a time.
   ///
   /// - Returns: false, without any call, for strings and complex numbers.
   static func forEachPair(

@@ -39,7 +39,10 @@ enum DiffCommand {
     ],
     exitCodes: [
       (ExitCode.success, "the same"), (ExitCode.checkFailed, "different"),
-      (ExitCode.failure, "a model cannot be read; the message says where"),
+      (
+        ExitCode.failure,
+        "a model cannot be read, or elements that decide it; the message says which"
+      ),
       (ExitCode.usage, "wrong usage"), (ExitCode.interrupted, "interrupted"),
     ])
 
@@ -59,7 +62,14 @@ enum DiffCommand {
     for (path, _) in common.reports {
       try FileBytes.write(Array((difference.json.text(indented: true) + "\n").utf8), to: path)
     }
-    return difference.isSame ? ExitCode.success : ExitCode.checkFailed
+    guard difference.isSame else { return ExitCode.checkFailed }
+    if let first = difference.uncomparedConstants.first {
+      throw ToolError(
+        "\(counted(difference.uncomparedConstants.count, "constant")) could not be compared, '"
+          + "\(escaped(first))' say: the elements are not where the model says (onnx-inspect MODEL "
+          + "tells why)")
+    }
+    return ExitCode.success
   }
 
   /// In what the two models of a command line differ.
@@ -73,7 +83,8 @@ enum DiffCommand {
     guard paths != ["-", "-"] else {
       throw ToolError.usage("both models cannot come from stdin")
     }
-    let options = ReadOptions(externalDataRoots: arguments.all("--external-root"))
+    var options = ReadOptions(externalDataRoots: arguments.all("--external-root"))
+    options.goesOnWithoutPayloads = true
     let models = try paths.map { path in
       (path, try ModelSource(path, read: console.environment.read).read(options))
     }

@@ -11,6 +11,7 @@ extension ModelDiff {
       "schema": "leapstone.inspect/1", "version": .string(leapstoneVersion),
       "model": .string(model), "other": .string(other), "same": .bool(isSame),
       "matched_nodes": .integer(matchedNodes), "compared_constants": .integer(comparedConstants),
+      "uncompared_constants": .array(uncomparedConstants.map { .string($0) }),
       "differences": .array(entries.map(\.json)),
       "weight_differences": .array(weights.map(\.json)),
       "remarks": .array(remarks.map(\.json)),

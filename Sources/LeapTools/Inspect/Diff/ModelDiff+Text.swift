@@ -37,10 +37,15 @@ extension ModelDiff {
       }.joined()
     }
     return [
-      isSame ? "the same" : "different",
+      !isSame
+        ? "different"
+        : uncomparedConstants.isEmpty ? "the same" : "the same, as far as can be told",
       "nodes: \(matchedNodes) matched" + told(.node),
       "constants: \(comparedConstants) compared"
-        + (weights.isEmpty ? "" : ", \(weights.count) with other elements") + told(.constant),
+        + (weights.isEmpty ? "" : ", \(weights.count) with other elements")
+        + (uncomparedConstants.isEmpty
+          ? "" : ", \(uncomparedConstants.count) not, whose elements are missing")
+        + told(.constant),
     ]
   }
 }

@@ -2,6 +2,7 @@
 //
 // 1. What computes the same is the same: the order of nodes, producers and comments do not count, and are told apart.
 // 2. A node that is called otherwise is one that was renamed, not one that went and one that came.
+// 3. Elements that are not there are neither the same nor different.
 
 import LeapFormat
 import LeapGraph
@@ -36,6 +37,8 @@ package struct ModelDiff: Sendable {
   /// Pairs of nodes, and of constants whose elements were compared.
   package private(set) var matchedNodes = 0
   package private(set) var comparedConstants = 0
+  /// Constants whose elements are not where one of the models says.
+  package private(set) var uncomparedConstants: [String] = []
   private let tolerance: Double
 
   package var isSame: Bool { entries.isEmpty && weights.isEmpty }
@@ -122,8 +125,15 @@ package struct ModelDiff: Sendable {
   // MARK: graphs
 
   private mutating func compare(
-    _ first: Graph, _ second: Graph, path: String, captured: [ValueID: ValueID] = [:]
+    _ mine: Graph, _ theirs: Graph, path: String, captured: [ValueID: ValueID] = [:]
   ) throws {
+    let ((first, ours), (second, others)) = (
+      mine.withConstantsOfNodes(), theirs.withConstantsOfNodes()
+    )
+    if ours != others {
+      remarks.append(
+        .init(name: "Constant nodes of \(path)", before: "\(ours)", after: "\(others)"))
+    }
     var matching = NodeMatching(first, second, captured: captured)
     compareInputs(first, second, matching, path)
     for (place, partner) in matching.partners.enumerated() {
@@ -226,7 +236,7 @@ package struct ModelDiff: Sendable {
     if made != others {
       aspects.append(.init(name: "outputs", before: "\(made)", after: "\(others)"))
     }
-    aspects += try attributes(node, other, first, path)
+    aspects += try attributes(node, other, first, second, path)
     if !aspects.isEmpty {
       add(
         .changed, .node, path, type, node.name,
@@ -236,16 +246,18 @@ package struct ModelDiff: Sendable {
   }
 
   private mutating func attributes(
-    _ node: Node, _ other: Node, _ graph: Graph, _ path: String
+    _ node: Node, _ other: Node, _ first: Graph, _ second: Graph, _ path: String
   ) throws -> [NodeChange.Aspect] {
     var aspects: [NodeChange.Aspect] = []
     for name in Set(node.attributes.keys).union(other.attributes.keys).sorted() {
       let (mine, theirs) = (node.attributes[name], other.attributes[name])
       if case .tensor(let a)? = mine, case .tensor(let b)? = theirs, a.isLike(b) {
-        let value = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.name
+        let value = node.outputs.first.flatMap { $0 }.map { first[$0].name } ?? node.name
         try compareElements(a, b, path, value, value)
         continue
       }
+      if mine == nil, other.states(defaultOf: name, in: second) { continue }
+      if theirs == nil, node.states(defaultOf: name, in: first) { continue }
       let (before, after) = (mine?.summary, theirs?.summary)
       if before != after { aspects.append(.init(name: name, before: before, after: after)) }
     }
@@ -287,13 +299,14 @@ package struct ModelDiff: Sendable {
         continue
       }
       compareNames(.constant, path, constant.typeText, name, second[match].name)
-      guard constant.isLike(other) else {
+      if !constant.isLike(other) {
         add(
           .changed, .constant, path, constant.typeText, name,
           [.init(name: "type", before: constant.typeText, after: other.typeText)])
-        continue
       }
-      try compareElements(constant, other, path, name, second[match].name)
+      if constant.isComparable(other) {
+        try compareElements(constant, other, path, name, second[match].name)
+      }
     }
     let matched = Set(first.constants.keys.compactMap { matching.values[$0] })
     for (id, constant) in second.constants.sorted(by: { $0.key < $1.key })
@@ -305,6 +318,10 @@ package struct ModelDiff: Sendable {
   private mutating func compareElements(
     _ constant: Constant, _ other: Constant, _ path: String, _ name: String, _ otherName: String
   ) throws {
+    if constant.isAbsent || other.isAbsent {
+      uncomparedConstants.append(name)
+      return
+    }
     comparedConstants += 1
     let (mine, theirs) = (try constant.tensor(), try other.tensor())
     guard let found = WeightComparison.difference(mine, theirs, tolerance: tolerance) else {
@@ -323,5 +340,11 @@ extension Constant {
 
   fileprivate func isLike(_ other: Constant) -> Bool {
     dataType == other.dataType && shape == other.shape
+  }
+
+  /// Whether elements can be held against each other: those of one type, or floats of any.
+  fileprivate func isComparable(_ other: Constant) -> Bool {
+    isLike(other)
+      || shape == other.shape && dataType.isFloatingPoint && other.dataType.isFloatingPoint
   }
 }

@@ -137,23 +137,55 @@ struct NodeMatching {
     return readsValues ? key : nil
   }
 
+  /// A node that is left, with a number that stands for its operator and attributes.
+  private typealias Rest = (place: Int, signature: Int)
+
   /// Pairs the nodes that are left in the order in which they come, where operators and attributes are alike.
   private mutating func matchByOrder() {
-    let mine = partners.indices.filter { partners[$0] == nil }
-    let theirs = added
-    let difference = theirs.map { second.nodes[$0].signature }
-      .difference(from: mine.map { first.nodes[$0].signature })
-    var removed: Set<Int> = []
-    var inserted: Set<Int> = []
-    for change in difference {
+    var numbers: [String: Int] = [:]
+    func rest(_ places: [Int], _ graph: Graph) -> [Rest] {
+      places.map { place in
+        let signature = graph.nodes[place].signature
+        let number = numbers[signature] ?? numbers.count
+        numbers[signature] = number
+        return (place, number)
+      }
+    }
+    var mine = rest(partners.indices.filter { partners[$0] == nil }, first)
+    var theirs = rest(added, second)
+    // Most of what is in one graph alone has nothing like it in the other.
+    let (own, others) = (Set(mine.map(\.signature)), Set(theirs.map(\.signature)))
+    mine.removeAll { !others.contains($0.signature) }
+    theirs.removeAll { !own.contains($0.signature) }
+    let pairs =
+      mine.count + theirs.count <= NodeMatching.alignedNodes
+      ? NodeMatching.aligned(mine, theirs) : NodeMatching.ranked(mine, theirs)
+    for (node, other) in pairs { pair(node, other) }
+  }
+
+  /// Nodes that are aligned at most: time and memory grow with the square of those that do not fit.
+  private static let alignedNodes = 8000
+
+  /// The longest series of pairs in the order of both.
+  private static func aligned(_ mine: [Rest], _ theirs: [Rest]) -> [(Int, Int)] {
+    var (removed, inserted): (Set<Int>, Set<Int>) = ([], [])
+    for change in theirs.map(\.signature).difference(from: mine.map(\.signature)) {
       switch change {
       case .remove(let offset, _, _): removed.insert(offset)
       case .insert(let offset, _, _): inserted.insert(offset)
       }
     }
-    let kept = mine.indices.filter { !removed.contains($0) }.map { mine[$0] }
-    let found = theirs.indices.filter { !inserted.contains($0) }.map { theirs[$0] }
-    for (node, other) in zip(kept, found) { pair(node, other) }
+    let kept = mine.indices.filter { !removed.contains($0) }.map { mine[$0].place }
+    let found = theirs.indices.filter { !inserted.contains($0) }.map { theirs[$0].place }
+    return Array(zip(kept, found))
+  }
+
+  /// The first of each kind with the first of its kind, and so on.
+  private static func ranked(_ mine: [Rest], _ theirs: [Rest]) -> [(Int, Int)] {
+    let others = Dictionary(grouping: theirs, by: \.signature)
+    return Dictionary(grouping: mine, by: \.signature).flatMap { signature, own in
+      zip(own.map(\.place), (others[signature] ?? []).map(\.place))
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 import LeapGraph
 import LeapTensors
 
-/// Two constants of one type and shape with other elements.
+/// Two constants of one shape with other elements.
 package struct WeightDifference: Sendable, Equatable {
   package var graph: String
   package var name: String
@@ -22,7 +22,7 @@ package struct WeightDifference: Sendable, Equatable {
 }
 
 enum WeightComparison {
-  /// How two tensors of one type and shape differ; nil where they do not.
+  /// How two tensors of one shape, of one type or of floats, differ; nil where they do not.
   ///
   /// - Parameter tolerance: differences of up to so much of the first one's largest magnitude are none.
   static func difference(
@@ -32,10 +32,10 @@ enum WeightComparison {
       let count = zip(mine, theirs).reduce(0) { $0 + ($1.0 == $1.1 ? 0 : 1) }
       return count == 0 ? nil : (count, nil, nil, nil)
     }
-    let isSame = first.withUnsafeBytes { a in
+    let hasSameBytes = first.withUnsafeBytes { a in
       second.withUnsafeBytes { b in a.elementsEqual(b) }
     }
-    if isSame { return nil }
+    if hasSameBytes, first.dataType == second.dataType { return nil }
     var (count, largest, magnitude, squares, length) = (0, 0.0, 0.0, 0.0, 0.0)
     let areNumbers = WeightScan.forEachPair(first, second) { mine, theirs in
       for (a, b) in zip(mine, theirs) {
