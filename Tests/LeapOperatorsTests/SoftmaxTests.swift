@@ -1,5 +1,6 @@
 // SoftmaxTests: Softmax, LogSoftmax and Hardmax along every axis, flattened before opset 13.
 
+import Foundation
 import LeapGraph
 import LeapOperators
 import LeapTensors
@@ -106,6 +107,36 @@ import Testing
     let x = try noise.tensor(.float32, [1, 150_001])
     let result = try OperatorHarness("Softmax").run([x])[0]
     #expect(abs(result.doubles.reduce(0, +) - 1) < 1e-6)
+  }
+
+  /// In units in the last place of the result, whatever the scores' range.
+  @Test(arguments: [1.0, 10, 40], [0, 1])
+  func singleResultsAreWithinTwoUnits(range: Double, axis: Int) throws {
+    var noise = Noise(17)
+    let (rows, columns) = (257, 31)
+    let values = noise.doubles(rows * columns).map { Float($0 * range) }
+    let attributes = ["axis": Attribute.int(Int64(axis))]
+    let result = try OperatorHarness("Softmax", attributes: attributes)
+      .run([Tensor(values, shape: [rows, columns])])[0].doubles
+    for group in groups([rows, columns], axis: axis, flattened: false) {
+      let best = group.map { values[$0] }.max() ?? 0
+      let exponentials = group.map { exp(Double(values[$0]) - Double(best)) }
+      let sum = exponentials.reduce(0, +)
+      for (index, exponential) in zip(group, exponentials) {
+        let exact = exponential / sum
+        guard exact > Double(Float.leastNormalMagnitude) else { continue }
+        let error = abs(result[index] - exact) / Double(Float(exact).ulp)
+        #expect(error <= 2, "\(values[index]): \(result[index]), \(exact)")
+      }
+    }
+  }
+
+  /// What is masked out has no part, whatever the rest.
+  @Test(arguments: [0, 1]) func infiniteScores(axis: Int) throws {
+    let scores: [Float] = [-.infinity, 1, -.infinity, 2]
+    let x = try Tensor(scores, shape: axis == 1 ? [1, 4] : [4, 1])
+    let result = try OperatorHarness("Softmax", attributes: ["axis": .int(Int64(axis))]).run([x])[0]
+    expectClose(result, [0, 0.2689414214, 0, 0.7310585786])
   }
 
   @Test func scalarsAndAxesBeyondTheRankAreRefused() throws {

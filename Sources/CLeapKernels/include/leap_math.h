@@ -25,8 +25,8 @@ LEAP_INLINE int32_t leap_bits_from_float(float value) {
   return bits;
 }
 
-/// e to the x.
-LEAP_INLINE float leap_expf(float x) {
+/// e to the x + rest, where rest is small beside x: what a sum that made x has lost.
+LEAP_INLINE float leap_exp_sumf(float x, float rest) {
   // Beyond these the result is infinite or zero whatever x is. Comparisons let NaN through.
   x = x > 89.0f ? 89.0f : x;
   x = x < -104.0f ? -104.0f : x;
@@ -36,7 +36,7 @@ LEAP_INLINE float leap_expf(float x) {
   const float whole_part = x - n * 0.693145752f;  // The first 16 bits of ln 2: n times it is exact.
   const float correction = n * 1.42860677e-6f;
   const float r = whole_part - correction;
-  const float lost = (whole_part - r) - correction;
+  const float lost = ((whole_part - r) - correction) + rest;
   // (e^r - 1 - r) / r^2
   float q = 1.395171916e-3f;
   q = q * r + 8.369598221e-3f;
@@ -52,6 +52,9 @@ LEAP_INLINE float leap_expf(float x) {
   const float high = leap_float_from_bits((int32_t)((uint32_t)(exponent - half + 127) << 23));
   return (sum + small) * low * high;
 }
+
+/// e to the x. Adding -0 changes nothing, and costs nothing.
+LEAP_INLINE float leap_expf(float x) { return leap_exp_sumf(x, -0.0f); }
 
 /// numerator / (1 + e^-x) for -112 <= x <= 59, or NaN.
 LEAP_INLINE float leap_logistic(float x, float numerator) {
@@ -141,6 +144,10 @@ LEAP_INLINE float leap_erff(float x) {
 
 // The same names for double; others are in leap_double_math.h.
 LEAP_INLINE double leap_expd(double x) { return exp(x); }
+LEAP_INLINE double leap_exp_sumd(double x, double rest) {
+  const double e = exp(x);
+  return e + e * rest;
+}
 LEAP_INLINE double leap_logd(double x) { return log(x); }
 LEAP_INLINE double leap_atand(double x) { return atan(x); }
 LEAP_INLINE double leap_sigmoidd(double x) {
