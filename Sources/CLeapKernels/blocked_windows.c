@@ -27,8 +27,8 @@ static ptrdiff_t counted(const leap_blocked_windows *w, int axis, ptrdiff_t posi
   return count < w->kernel[axis] ? count : w->kernel[axis];
 }
 
-// COUNT output pixels from column `o` on, taps `rows` x `columns`. TERM(all, x, tap) gathers a pixel, `all` begins with
-// EMPTY; FINISH turns it into the value that is stored.
+// COUNT output pixels from column `o` on, taps `height` x `width`. TERM(all, x) gathers a pixel, `all` begins with EMPTY; FINISH
+// turns it into the value that is stored.
 #define PIXELS_OF_ROW(COUNT, EMPTY, TERM, FINISH)                                                 \
   {                                                                                               \
     V all[COUNT];                                                                                 \
@@ -39,54 +39,57 @@ static ptrdiff_t counted(const leap_blocked_windows *w, int axis, ptrdiff_t posi
                                          * w->input[1]                                            \
                                      + o * w->stride[1] - w->pad[1] + c * w->dilation[1])         \
                                         * LANES;                                                  \
-        const ptrdiff_t tap = (r * w->kernel[1] + c) * LANES;                                     \
-        (void)tap;                                                                                \
         LEAP_UNROLL for (int p = 0; p < COUNT; p++) {                                             \
           const V x = *(const V *)(from + p * w->stride[1] * LANES);                              \
-          all[p] = TERM(all[p], x, tap);                                                          \
+          all[p] = TERM(all[p], x);                                                               \
         }                                                                                         \
       }                                                                                           \
     LEAP_UNROLL for (int p = 0; p < COUNT; p++) {                                                 \
       const ptrdiff_t at = (row * w->output[1] + o + p) * LANES;                                  \
-      V y = all[p];                                                                               \
-      FINISH(y, at)                                                                               \
-      *(V *)(output + at) = y;                                                                    \
+      *(V *)(output + at) = FINISH(all[p]);                                                       \
     }                                                                                             \
     o += COUNT;                                                                                   \
   }
 
-// All pixels of output rows [first, first + rows).
-#define ROWS(EMPTY, TERM, FINISH)                                                             \
+// All pixels of output rows [first, first + rows). COUNTED(taps of a row) says what an average divides by.
+#define ROWS(EMPTY, TERM, COUNTED, FINISH)                                                    \
   const range whole = inside(w->output[1], w->stride[1], -w->pad[1],                          \
                              w->input[1] - (w->kernel[1] - 1) * w->dilation[1]);              \
   for (ptrdiff_t row = first; row < first + rows; row++) {                                    \
     const range height = taps(w, 0, row);                                                     \
+    const V all_taps = COUNTED(w->kernel[1]);                                                 \
     for (ptrdiff_t o = 0; o < w->output[1];) {                                                \
-      const range width = taps(w, 1, o);                                                      \
-      if (o >= whole.begin && o + PIXELS <= whole.end)                                        \
+      if (o >= whole.begin && o + PIXELS <= whole.end) {                                      \
+        const range width = {0, w->kernel[1]};                                                \
+        const V divisor = all_taps;                                                           \
         PIXELS_OF_ROW(PIXELS, EMPTY, TERM, FINISH)                                            \
-      else                                                                                    \
+      } else {                                                                                \
+        const range width = taps(w, 1, o);                                                    \
+        const V divisor = COUNTED(counted(w, 1, o));                                          \
         PIXELS_OF_ROW(1, EMPTY, TERM, FINISH)                                                 \
+      }                                                                                       \
     }                                                                                         \
   }
 
-#define LARGER(ALL, X, TAP) ((((X) > (ALL)) | ((X) != (X))) ? (X) : (ALL))
-#define SUM(ALL, X, TAP) ((ALL) + (X))
-#define KEEP(Y, AT)
-#define DIVIDE(Y, AT) Y /= (V)((float)(counted(w, 0, row) * counted(w, 1, (AT) / LANES % w->output[1])));
+#define LARGER(ALL, X) ((((X) > (ALL)) | ((X) != (X))) ? (X) : (ALL))
+#define SUM(ALL, X) ((ALL) + (X))
+#define NOT_COUNTED(COLUMNS) ((V)(1))
+#define COUNTED_TAPS(COLUMNS) ((V)((float)(counted(w, 0, row) * (COLUMNS))))
+#define KEEP(Y) ((void)divisor, (Y))
+#define DIVIDE(Y) ((Y) / divisor)
 
 #define INSTANCE(ISA, TARGET, VECTOR, W, MULTIPLY_ADD)                                              \
   TARGET static void max_##ISA(const leap_blocked_windows *w, const float *image, ptrdiff_t first,  \
                                ptrdiff_t rows, float *output) {                                     \
     typedef VECTOR V;                                                                               \
     enum { LANES = W };                                                                             \
-    ROWS((V)(-INFINITY), LARGER, KEEP)                                                              \
+    ROWS((V)(-INFINITY), LARGER, NOT_COUNTED, KEEP)                                                 \
   }                                                                                                 \
   TARGET static void average_##ISA(const leap_blocked_windows *w, const float *image,               \
                                    ptrdiff_t first, ptrdiff_t rows, float *output) {                \
     typedef VECTOR V;                                                                               \
     enum { LANES = W };                                                                             \
-    ROWS((V)(0), SUM, DIVIDE)                                                                       \
+    ROWS((V)(0), SUM, COUNTED_TAPS, DIVIDE)                                                         \
   }                                                                                                 \
   TARGET static void mean_##ISA(ptrdiff_t rows, ptrdiff_t columns, const float *image,              \
                                 float *output) {                                                    \

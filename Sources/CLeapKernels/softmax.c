@@ -51,8 +51,8 @@ SHIFTED_EXP(double, d)
       return;                                                                                              \
     }                                                                                                      \
     LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) y[i] = shifted_exp_##S(x[i], m);                \
-    const T scale = (T)(1 / total(TYPE, sizeof(T), y, count, 0));                                          \
-    LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) y[i] = y[i] * scale;                            \
+    const double scale = 1 / total(TYPE, sizeof(T), y, count, 0);                                          \
+    LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) y[i] = (T)(y[i] * scale);                       \
   }                                                                                                        \
                                                                                                            \
   static void hardmax_columns_##S(                                                                         \
@@ -92,7 +92,7 @@ SHIFTED_EXP(double, d)
     for (ptrdiff_t j = 0; j < columns; j++) sums[j] = 1 / sums[j];                                         \
     for (ptrdiff_t row = 0; row < rows; row++) {                                                           \
       T *r = y + row * row_stride;                                                                         \
-      LEAP_INDEPENDENT for (ptrdiff_t j = 0; j < columns; j++) r[j] = r[j] * (T)sums[j];                   \
+      LEAP_INDEPENDENT for (ptrdiff_t j = 0; j < columns; j++) r[j] = (T)(r[j] * sums[j]);                 \
     }                                                                                                      \
   }                                                                                                        \
                                                                                                            \

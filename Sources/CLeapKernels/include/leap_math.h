@@ -25,8 +25,8 @@ LEAP_INLINE int32_t leap_bits_from_float(float value) {
   return bits;
 }
 
-/// e to the x + rest, where rest is small beside x: what a sum that made x has lost.
-LEAP_INLINE float leap_exp_sumf(float x, float rest) {
+/// e to the x + rest. Where `has_rest` is a constant 0 the rest costs nothing.
+LEAP_INLINE float leap_exp_partsf(float x, float rest, int has_rest) {
   // Beyond these the result is infinite or zero whatever x is. Comparisons let NaN through.
   x = x > 89.0f ? 89.0f : x;
   x = x < -104.0f ? -104.0f : x;
@@ -36,7 +36,7 @@ LEAP_INLINE float leap_exp_sumf(float x, float rest) {
   const float whole_part = x - n * 0.693145752f;  // The first 16 bits of ln 2: n times it is exact.
   const float correction = n * 1.42860677e-6f;
   const float r = whole_part - correction;
-  const float lost = ((whole_part - r) - correction) + rest;
+  const float lost = (whole_part - r) - correction;
   // (e^r - 1 - r) / r^2
   float q = 1.395171916e-3f;
   q = q * r + 8.369598221e-3f;
@@ -44,7 +44,8 @@ LEAP_INLINE float leap_exp_sumf(float x, float rest) {
   q = q * r + 1.666651289e-1f;
   q = q * r + 5.000000101e-1f;
   const float sum = 1.0f + r;
-  const float small = ((1.0f - sum) + r) + (lost + r * r * q);
+  const float beside = ((1.0f - sum) + r) + (lost + r * r * q);
+  const float small = has_rest ? beside + rest * (sum + beside) : beside;
   // Two powers of two, so that neither over- nor underflows where the result does not.
   const int32_t exponent = leap_bits_from_float(shifted) - 0x4B400000;
   const int32_t half = exponent >> 1;
@@ -53,8 +54,11 @@ LEAP_INLINE float leap_exp_sumf(float x, float rest) {
   return (sum + small) * low * high;
 }
 
-/// e to the x. Adding -0 changes nothing, and costs nothing.
-LEAP_INLINE float leap_expf(float x) { return leap_exp_sumf(x, -0.0f); }
+/// e to the x.
+LEAP_INLINE float leap_expf(float x) { return leap_exp_partsf(x, 0.0f, 0); }
+
+/// e to the x + rest, where rest is small beside x: what a sum that made x has lost.
+LEAP_INLINE float leap_exp_sumf(float x, float rest) { return leap_exp_partsf(x, rest, 1); }
 
 /// numerator / (1 + e^-x) for -112 <= x <= 59, or NaN.
 LEAP_INLINE float leap_logistic(float x, float numerator) {
