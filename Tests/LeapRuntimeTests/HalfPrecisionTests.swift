@@ -1,6 +1,7 @@
 // HalfPrecisionTests: that nodes without a kernel for halves compute in float32, that nothing between two of them is rounded, and
 // that models without halves are left alone.
 
+import Foundation
 import LeapGraph
 import LeapOperators
 import LeapRuntime
@@ -87,6 +88,56 @@ import Testing
     ).run(["x": half([1, 2, 3, 4, 5, 6, 7, 8], [2, 4])])
     #expect(results["y"]?.dataType == .float16)
     #expect(results["mean"]?.elements(as: Float.self) == [2.5, 6.5])
+  }
+
+  /// A loop whose graph has a node without a kernel for halves, and reads a half from outside, in the branch of a choice.
+  @Test(arguments: [DataType.float16, .bfloat16])
+  func graphsOfNodesComputeInFloatsToo(type: DataType) throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 4], type: type)
+    let condition = builder.input("c", [], type: .bool)
+    var then = ModelBuilder()
+    let outer = then.capture(x, as: "outer")
+    let count = then.constant("count", try Tensor(scalar: Int64(3)))
+    var body = ModelBuilder()
+    _ = body.input("i", [], type: .int64)
+    let on = body.input("on", [], type: .bool)
+    let value = body.input("value", [1, 4], type: type)
+    let captured = body.capture(outer, as: "captured")
+    let weights = body.node("Softmax", [value], output: "weights")
+    let next = body.node("Add", [weights, captured], output: "next")
+    let stays = body.node("Identity", [on], output: "stays")
+    let looped = then.node(
+      "Loop", [count, nil, outer], attributes: ["body": body.body(outputs: [stays, next])],
+      output: "looped")
+    var other = ModelBuilder()
+    let same = other.capture(x, as: "same")
+    let result = builder.node(
+      "If", [condition],
+      attributes: [
+        "then_branch": then.body(outputs: [looped]), "else_branch": other.body(outputs: [same]),
+      ], output: "result")
+    let session = try SessionCore(
+      model: builder.model(outputs: [result]), configuration: SessionConfiguration())
+    let numbers: [Float] = [1, 2, 0.5, -1]
+    let input = RunValue.tensor(try half(numbers, [1, 4], type))
+    func run(_ choice: Bool) throws -> Tensor {
+      let results = try session.run(
+        values: ["x": input, "c": .tensor(try Tensor(scalar: choice))])
+      return try #require(results["result"]?.tensor)
+    }
+    var expected = numbers
+    for _ in 0..<3 {
+      let best = expected.max() ?? 0
+      let exponentials = expected.map { exp($0 - best) }
+      let sum = exponentials.reduce(0, +)
+      expected = zip(exponentials, numbers).map { $0 / sum + $1 }
+    }
+    let looped16 = try run(true)
+    #expect(looped16.dataType == type)
+    let tolerance: Float = type == .float16 ? 2e-3 : 2e-2
+    for (got, wanted) in zip(floats(looped16), expected) { #expect(abs(got - wanted) < tolerance) }
+    #expect(floats(try run(false)) == numbers)
   }
 
   @Test func whatIsUnsupportedEvenSoIsNamed() throws {

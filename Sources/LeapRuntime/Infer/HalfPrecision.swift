@@ -5,6 +5,7 @@
 // 2. A value that one such node makes and another reads is not rounded between them: what lies between nodes that compute in
 //    float32 does so too, so that they fuse as those of a float32 model.
 // 3. Every value of the model is still made, and models without halves are left alone.
+// 4. What goes into the graphs of nodes and comes out of them keeps its type; what they compute is treated as the graph around.
 
 import LeapGraph
 import LeapKernels
@@ -28,13 +29,16 @@ package enum HalfPrecision {
     _ model: Model, table: OperatorTable = .standard
   ) throws -> Model {
     guard touches(model.graph) else { return model }
-    var rewriting = try Rewriting(model.graph, table)
-    for node in model.graph.nodes { try rewriting.add(node) }
-    rewriting.finish()
-    guard rewriting.isChanged else { return model }
     var result = model
-    result.graph = rewriting.graph
+    result.graph = try computedInSingle(model.graph, table)
     return result
+  }
+
+  private static func computedInSingle(_ graph: Graph, _ table: OperatorTable) throws -> Graph {
+    var rewriting = try Rewriting(graph, table)
+    for node in graph.nodes { try rewriting.add(node) }
+    rewriting.finish()
+    return rewriting.isChanged ? rewriting.graph : graph
   }
 
   /// Whether a graph may hold halves: what it declares, its constants, or what its nodes make.
@@ -50,7 +54,7 @@ package enum HalfPrecision {
           case .tensor(let constant): constant.dataType.isHalf
           default: false
           }
-        }
+        } || node.subgraphs.contains { touches($0.graph) }
       }
   }
 
@@ -76,8 +80,9 @@ package enum HalfPrecision {
 
     /// Adds a node, in its own types or between casts.
     mutating func add(_ node: Node) throws {
+      if !node.subgraphs.isEmpty { return append(try withBodiesInSingle(node)) }
       let halves = node.inputs.compactMap { $0 }.filter { graph[$0].type?.dataType?.isHalf == true }
-      guard !halves.isEmpty, node.subgraphs.isEmpty,
+      guard !halves.isEmpty,
         let operation = try? table.makeOperator(for: node, in: graph)
       else { return append(node) }
       let own = infer(node, operation)
@@ -105,6 +110,22 @@ package enum HalfPrecision {
       appendWide(wide, context, wanted)
     }
 
+    /// A node with its graphs rewritten, the types of what they read from this one known.
+    private mutating func withBodiesInSingle(_ node: Node) throws -> Node {
+      var node = node
+      node.attributes = try node.attributes.mapValues { attribute in
+        try attribute.mapGraphs { body in
+          var body = body
+          for capture in body.captures {
+            if let type = graph[capture.outer].type { body[capture.inner].type = type }
+          }
+          return try HalfPrecision.computedInSingle(body, table)
+        }
+      }
+      isChanged = true
+      return node
+    }
+
     private enum Inference {
       case found(InferenceContext)
       /// There is no kernel.
@@ -126,12 +147,18 @@ package enum HalfPrecision {
 
     /// Adds a node as it is, inferred where that can be done.
     private mutating func append(_ node: Node) {
-      if let operation = try? table.makeOperator(for: node, in: graph),
-        case .found(let context) = infer(node, operation)
-      {
-        return append(node, context)
+      guard let operation = try? table.makeOperator(for: node, in: graph) else {
+        return insert(node)
       }
-      insert(node)
+      if operation is any BodyOperator {
+        insert(node)
+        try? ShapeInference.infer(
+          graph.nodes.count - 1, operation, in: &graph, known: &known, table: table)
+      } else if case .found(let context) = infer(node, operation) {
+        append(node, context)
+      } else {
+        insert(node)
+      }
     }
 
     private mutating func append(_ node: Node, _ context: InferenceContext) {
