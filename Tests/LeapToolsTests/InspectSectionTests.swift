@@ -256,6 +256,9 @@ import Testing
     let report = try inspected(["-"], input: functions)
     #expect(report.functions.map(\.name) == ["own.F"] && report.header.functions == ["own.F"])
     #expect(report.functions[0].graph.nodes.map(\.operatorName) == ["Relu", "LeakyRelu"])
+    let original = try inspected(["-", "--stage", "original"], input: functions)
+    #expect(original.graph.nodes.contains { $0.operatorName == "own.F" })
+    #expect(original.graph.nodes.allSatisfy(\.isSupported))
     // The model's figures are those of what is called.
     #expect(report.size.nodes == 4 && report.problems.isEmpty)
     #expect(onnxInspect([model, "--functions"]).output.contains("the model has none of its own"))
@@ -297,6 +300,8 @@ import Testing
     #expect(weights["text"]?.statistics == nil && weights["gone"]?.statistics == nil)
     let text = onnxInspect(["-", "--weights"], input: bytes)
     #expect(rows(text.output, "weights").count == 7, "\(text.output)")
+    #expect(text.output.contains("1 NaN, 1 infinite") && text.output.contains("odd"))
+    #expect(!onnxInspect([model, "--weights"]).output.contains(" odd "))
     // They are read for the checks, but told where they are asked for.
     #expect(try inspected(["-"], input: bytes).weights == nil)
     let filtered = onnxInspect(["-", "--weights", "--filter", "op=Reshape"], input: bytes)

@@ -3,6 +3,7 @@
 // 1. Names stay: a value of the model is the value of the same name, at twice the width or more.
 // 2. A node that has no kernel for float64 computes in its own type, and is named.
 // 3. Constants are widened when they are read.
+// 4. Graphs of nodes are widened as the graph around them.
 
 import LeapGraph
 import LeapKernels
@@ -107,11 +108,12 @@ package enum DoublePrecision {
 
     /// Adds a node that computes in float64 where it can, and otherwise in its own types.
     mutating func add(_ node: Node) throws {
-      var wide = node
-      wide.attributes = try DoublePrecision.widened(node)
-      if node.subgraphs.isEmpty, let inferred = infer(wide) {
-        append(wide, inferred)
-        return
+      if !node.subgraphs.isEmpty {
+        if try appendWithBodies(node) { return }
+      } else {
+        var wide = node
+        wide.attributes = try DoublePrecision.widened(node)
+        if let inferred = infer(wide) { return append(wide, inferred) }
       }
       let touches = (node.uses + node.outputs.compactMap { $0 }).contains {
         source[$0].type?.widened != source[$0].type
@@ -134,6 +136,34 @@ package enum DoublePrecision {
       return context
     }
 
+    /// Adds a node with its graphs widened.
+    ///
+    /// - Returns: false, and nothing is added, where what it makes then has other types than the widened graph says.
+    private mutating func appendWithBodies(_ node: Node) throws -> Bool {
+      let before = self
+      var wide = node
+      wide.attributes = try node.attributes.mapValues { attribute in
+        try attribute.mapGraphs { body in
+          var widening = try GraphWidening(body, table)
+          for node in body.nodes { try widening.add(node) }
+          narrowNodes += widening.narrowNodes
+          return widening.graph
+        }
+      }
+      insert(wide)
+      do {
+        let operation = try table.makeOperator(for: wide, in: graph)
+        try ShapeInference.infer(
+          graph.nodes.count - 1, operation, in: &graph, known: &known, table: table)
+        let fits = node.outputs.compactMap { $0 }.allSatisfy {
+          graph[$0].type?.withoutShapes == source[$0].type?.widened.withoutShapes
+        }
+        if fits { return true }
+      } catch is ModelError {}
+      self = before
+      return false
+    }
+
     private mutating func append(_ node: Node, _ inferred: InferenceContext) {
       for (output, value) in zip(node.outputs, inferred.outputs) {
         guard let output, let value else { continue }
@@ -141,6 +171,10 @@ package enum DoublePrecision {
           inferred: value.type, declared: graph[output].type)
         known[output] = value.known
       }
+      insert(node)
+    }
+
+    private mutating func insert(_ node: Node) {
       graph.addNode(
         name: node.name, domain: node.domain, operatorType: node.operatorType,
         overload: node.overload, opset: node.opset, inputs: node.inputs, outputs: node.outputs,
@@ -168,10 +202,7 @@ package enum DoublePrecision {
         casts.append((made, output))
         return made
       }
-      graph.addNode(
-        name: own.name, domain: own.domain, operatorType: own.operatorType,
-        overload: own.overload, opset: own.opset, inputs: own.inputs, outputs: own.outputs,
-        attributes: own.attributes, origin: own.origin)
+      insert(own)
       for (made, output) in casts { addCast(from: made, to: output, type: .float64, of: own) }
     }
 

@@ -106,25 +106,31 @@ extension InspectPage {
   // MARK: weights
 
   func weights(_ weights: [WeightReport]) -> [String] {
-    var table = FittedTable([
+    let hasOdd = weights.contains { $0.statistics.map { !$0.oddities.isEmpty } ?? false }
+    var columns: [FittedTable.Column] = [
       .init("name", least: 10), .init("type", rank: 4), .init("shape", least: 7),
       .init("size", .right, rank: 3), .init("min", .right), .init("max", .right),
       .init("mean", .right), .init("std", .right), .init("zeros", .right, rank: 1),
       .init("histogram", rank: 2), .init("read by", least: 8, rank: 5),
-    ])
+    ]
+    let oddPlace = 9
+    if hasOdd { columns.insert(.init("odd", least: 4), at: oddPlace) }
+    var table = FittedTable(columns)
     for weight in weights {
       let statistics = weight.statistics
       func number(_ value: Double?) -> String { value.map { significant($0) } ?? "-" }
       let zeros = statistics.map { found in
         found.count == 0 ? "-" : "\(fixed(100 * Double(found.zeros) / Double(found.count), 1))%"
       }
-      table.add([
+      var cells = [
         escaped(weight.name), "\(weight.dataType)", "\(weight.shape)",
         compactSize(weight.byteCount),
         number(statistics?.minimum), number(statistics?.maximum), number(statistics?.mean),
         number(statistics?.deviation), zeros ?? "-", sparkline(weight.histogram),
         weight.readers.map { escaped($0) }.joined(separator: ","),
-      ])
+      ]
+      if hasOdd { cells.insert(statistics?.oddities ?? "", at: oddPlace) }
+      table.add(cells)
     }
     return section("weights", table, ifEmpty: "no constants to show")
   }

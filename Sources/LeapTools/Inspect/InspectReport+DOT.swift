@@ -18,11 +18,17 @@ private struct DOTWriter {
   private let filter: NodeFilter
   private var clusters = 0
 
+  /// More nodes are laid out less carefully: connections that lead past many nodes, as those of a DenseNet, take Graphviz minutes
+  /// otherwise.
+  private static let manyNodes = 200
+  private static let quickLayout = "[nslimit=0.2, nslimit1=0.2, mclimit=0.02, splines=line]"
+
   init(_ filter: NodeFilter) { self.filter = filter }
 
   mutating func write(_ graph: GraphReport, _ title: String) {
     text += "digraph model {\n"
     text += "  graph [label=\(quoted(title)), labelloc=t, fontname=\"Helvetica\"];\n"
+    if graph.allNodes.count > DOTWriter.manyNodes { text += "  graph \(DOTWriter.quickLayout);\n" }
     text +=
       "  node [shape=box, style=\"filled,rounded\", fillcolor=white, fontname=\"Helvetica\"];\n"
     text += "  edge [fontname=\"Helvetica\", fontsize=10];\n"

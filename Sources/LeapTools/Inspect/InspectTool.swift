@@ -75,6 +75,7 @@ struct InspectTool: Sendable {
       return Array(picture.utf8)
     }
     let program = console.environment.graphviz
+    console.detail("\(program) lays out \(counted(report.graph.allNodes.count, "node"))")
     do {
       return try Program.run(program, ["-Tsvg"], input: Array(report.dot.utf8))
     } catch ProgramError.missing {

@@ -66,8 +66,7 @@ struct Inspector {
 
   private func stagedGraph(_ stage: ModelStage) throws -> GraphReport {
     switch stage {
-    case .original:
-      return GraphReport(GraphSurvey(asDeclared: model.graph, table: .standard))
+    case .original: return declared(model.graph, path: "main")
     case .inferred: return inferredGraph
     case .optimized, .plan: break
     }
@@ -82,6 +81,13 @@ struct Inspector {
     return GraphReport(try stages.plan().description, optimized, survey.graph)
   }
 
+  /// A graph as the file has it. Calls of the model's own functions are put in their place before anything else is asked.
+  private func declared(_ graph: Graph, path: String) -> GraphReport {
+    var report = GraphReport(GraphSurvey(asDeclared: graph, table: .standard), path: path)
+    report.supportCalls(of: Set(model.functions.map(\.operatorName)))
+    return report
+  }
+
   private var functions: [FunctionReport] {
     let graphs = [model.graph] + model.functions.map(\.body)
     return model.functions.map { function in
@@ -91,9 +97,7 @@ struct Inspector {
           + function.defaults.sorted { $0.key < $1.key }.map { ($0.key, $0.value.summary) },
         opsets: function.opsets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
         calls: graphs.reduce(0) { $0 + $1.calls(of: function) },
-        graph: GraphReport(
-          GraphSurvey(asDeclared: function.body, table: .standard),
-          path: "function \(function.qualifiedName)"))
+        graph: declared(function.body, path: "function \(function.qualifiedName)"))
     }
   }
 
@@ -238,6 +242,23 @@ struct Inspector {
       findings.append(.init(kind: .standIns, message: message, names: []))
     }
     return findings
+  }
+}
+
+extension LocalFunction {
+  /// What nodes that call it have for an operator.
+  fileprivate var operatorName: String { (domain.isEmpty ? "" : "\(domain).") + name }
+}
+
+extension GraphReport {
+  /// Takes nodes of these operators for supported.
+  fileprivate mutating func supportCalls(of operators: Set<String>) {
+    for place in nodes.indices {
+      if operators.contains(nodes[place].operatorName) { nodes[place].isSupported = true }
+      for index in nodes[place].subgraphs.indices {
+        nodes[place].subgraphs[index].graph.supportCalls(of: operators)
+      }
+    }
   }
 }
 

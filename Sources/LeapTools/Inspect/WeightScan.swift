@@ -19,6 +19,12 @@ package struct WeightStatistics: Sendable, Equatable {
   /// The square root of the mean squared distance from the mean.
   package var deviation: Double?
 
+  /// What weights should not hold, as text: `2 NaN, 1 infinite, 3 denormal`; empty where there is nothing.
+  var oddities: String {
+    [(notNumbers, "NaN"), (infinities, "infinite"), (denormals, "denormal")]
+      .filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+  }
+
   /// Elements that are numbers.
   package var finite: Int { count - notNumbers - infinities }
 }

@@ -35,7 +35,7 @@ package struct FittedTable: Sendable {
   /// - Parameter limit: letters that a line may have; nil for as many as it takes.
   package func lines(limit: Int?) -> [String] {
     let widths = columns.indices.map { column in
-      rows.reduce(columns[column].title.count) { max($0, $1[column].count) }
+      rows.reduce(columns[column].title.count) { max($0, $1[column].columns) }
     }
     let (kept, fitted) = fit(widths, limit)
     var table = Table(kept.map { columns[$0].alignment })

@@ -56,12 +56,12 @@ package struct Table {
   /// The lines, columns two blanks apart, nothing behind the last cell.
   package var lines: [String] {
     let widths = alignments.indices.map { column in
-      rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+      rows.map { $0.indices.contains(column) ? $0[column].columns : 0 }.max() ?? 0
     }
     return rows.map { row in
       var line = ""
       for (column, cell) in row.enumerated() {
-        let blanks = String(repeating: " ", count: max(0, widths[column] - cell.count))
+        let blanks = String(repeating: " ", count: max(0, widths[column] - cell.columns))
         line += column == 0 ? "" : "  "
         line += alignments[column] == .left ? cell + blanks : blanks + cell
       }
@@ -70,8 +70,9 @@ package struct Table {
   }
 }
 
-/// A count with a decimal unit: `950`, `4.09 G`.
+/// A count with a decimal unit: `950`, `4.09 G`. The largest integer stands for all beyond it.
 package func readableCount(_ count: Int) -> String {
+  if count == .max { return "> 9.22 E" }
   let units = ["", " k", " M", " G", " T", " P", " E"]
   var value = Double(count)
   var unit = 0
@@ -80,15 +81,15 @@ package func readableCount(_ count: Int) -> String {
   return fixed(value, value < 10 ? 2 : value < 100 ? 1 : 0) + units[unit]
 }
 
-/// A text of so many characters at most, with its middle left out where it is longer.
+/// A text of so many columns of a terminal at most, with its middle left out where it is longer.
 package func shortened(_ text: String, to limit: Int) -> String {
-  if text.count <= limit { return text }
-  guard limit > 1 else { return String(text.prefix(max(limit, 0))) }
+  if text.columns <= limit { return text }
+  guard limit > 1 else { return String(text.prefix(columns: max(limit, 0))) }
   let head = (limit - 1) / 2
-  return text.prefix(head) + "…" + text.suffix(limit - 1 - head)
+  return text.prefix(columns: head) + "…" + text.suffix(columns: limit - 1 - head)
 }
 
-/// Lines of so many characters at most, broken at blanks; those after the first begin with `indent`. A word that is longer than
+/// Lines of so many columns of a terminal at most, broken at blanks; those after the first begin with `indent`. A word that is longer than
 /// a line is cut.
 package func wrapped(_ text: String, width: Int, indent: String = "") -> [String] {
   var lines = [""]
@@ -96,15 +97,16 @@ package func wrapped(_ text: String, width: Int, indent: String = "") -> [String
     var word = Substring(word)
     let line = lines[lines.count - 1]
     let isFresh = line.isEmpty || line == indent
-    if !isFresh, line.count + 1 + word.count <= width {
+    if !isFresh, line.columns + 1 + word.columns <= width {
       lines[lines.count - 1] += " " + word
       continue
     }
     if !isFresh { lines.append(indent) }
-    let room = max(width - indent.count, 1)
-    while word.count > room {
-      lines[lines.count - 1] += word.prefix(room)
-      word = word.dropFirst(room)
+    let room = max(width - indent.columns, 2)
+    while word.columns > room {
+      let part = word.prefix(columns: room)
+      lines[lines.count - 1] += part
+      word = word.dropFirst(part.count)
       lines.append(indent)
     }
     lines[lines.count - 1] += word

@@ -232,6 +232,13 @@ extension Culprit {
         if case .instructionSet = $0.kind { $0.helps } else { false }
       }
       let others = variations.contains { if case .algorithm = $0.kind { $0.helps } else { false } }
+      let tried = variations.contains { if case .algorithm = $0.kind { true } else { false } }
+      if sets, tried, !others {
+        return [
+          "to blame: the arithmetic of this instruction set in \(operatorType), whose every algorithm is as "
+            + "bad; or a sum that any rounding changes much"
+        ]
+      }
       var text = "to blame: the kernel \(algorithm) of \(operatorType)"
       if sets { text += others ? ", on this instruction set" : ": other instruction sets are good" }
       return [text]
@@ -240,6 +247,12 @@ extension Culprit {
     case .threads: return ["to blame: the number of threads, in \(algorithm) of \(operatorType)"]
     case .reuse: return ["to blame: memory that is reused, at '\(node)'"]
     case .copy: return ["to blame: the \(algorithm) between layouts"]
+    case .stretch:
+      return [
+        "to blame: this step, or one of those before it whose values the reference does not have"
+      ]
+    case .step where !isOwn:
+      return ["to blame: \(operatorType), in the graph of a node, where nothing else is tried"]
     case .step:
       return [
         "to blame: \(operatorType) itself, in every way it can be run; or what the model asks of it"

@@ -36,6 +36,8 @@ struct BisectTool: Sendable {
     let suspect = suspicion.worst
     if let copy = measurement.wrongCopies.first {
       culprit = suspicion.culprit(copy)
+    } else if let suspect, !measurer.isOwn(suspect.value) || !suspicion.isPlaced(suspect) {
+      culprit = suspicion.culprit(suspect, isOwn: measurer.isOwn(suspect.value))
     } else if let suspect {
       let narrowing = Narrowing(
         measurer: measurer, options: options, threads: settings.engine.threads

@@ -122,20 +122,23 @@ struct Measurement: Sendable {
 
 /// Runs a model in some way and measures what its steps make.
 struct Measurer: Sendable {
-  /// Without functions of its own, and with inferred types.
+  /// Without functions of its own or nodes that compute in halves, and with inferred types.
   let model: Model
   let inputs: [String: RunValue]
   let outputs: [String]
   let reference: ReferenceValues
   let interruption: Interruption
   private let ancestry: Ancestry
+  private let ownValues: Set<String>
+  /// Values of graphs that run several times in a run: none of them is *the* value.
+  private let repeatedValues: Set<String>
 
   /// - Throws: what inference throws.
   init(
     _ model: Model, inputs: [String: RunValue], outputs: [String], reference: ReferenceValues,
     interruption: Interruption
   ) throws {
-    var whole = try FunctionInliner.inlined(model)
+    var whole = try HalfPrecision.computedInSingle(FunctionInliner.inlined(model))
     _ = try ShapeInference.run(&whole.graph, table: .standard)
     self.model = whole
     self.inputs = inputs
@@ -143,7 +146,12 @@ struct Measurer: Sendable {
     self.reference = reference
     self.interruption = interruption
     ancestry = Ancestry(whole.graph)
+    ownValues = Set(whole.graph.values.map(\.name))
+    repeatedValues = whole.graph.valuesOfRepeatedBodies.subtracting(ownValues)
   }
+
+  /// Whether a value is one of the graph's own, and no value of a node's graph.
+  func isOwn(_ value: String) -> Bool { ownValues.contains(value) }
 
   /// A run whose steps were watched.
   struct Traced: Sendable {
@@ -164,7 +172,9 @@ struct Measurer: Sendable {
       try session.run(
         values: inputs, outputs: outputs, options: RunOptions(cancellation: cancellation))
     }
-    return Traced(values: trace.values, results: results, wrongCopies: trace.wrongCopies)
+    return Traced(
+      values: trace.values.filter { !repeatedValues.contains($0.key) }, results: results,
+      wrongCopies: trace.wrongCopies)
   }
 
   /// Runs the model and measures every step.
@@ -269,6 +279,24 @@ struct Measurer: Sendable {
       }
     }
     return related
+  }
+}
+
+extension Graph {
+  /// The names of values in graphs of loops.
+  fileprivate var valuesOfRepeatedBodies: Set<String> {
+    nodes.reduce(into: []) { names, node in
+      for (_, body) in node.subgraphs {
+        names.formUnion(
+          node.operatorType == "If" ? body.valuesOfRepeatedBodies : body.namesOfAllValues)
+      }
+    }
+  }
+
+  private var namesOfAllValues: Set<String> {
+    nodes.reduce(into: Set(values.map(\.name))) { names, node in
+      for (_, body) in node.subgraphs { names.formUnion(body.namesOfAllValues) }
+    }
   }
 }
 

@@ -68,6 +68,8 @@ struct Culprit: Sendable {
     case copy
     /// Nothing that can be changed helps: the operator itself, or the model.
     case step
+    /// One of several steps, whose values the reference does not have.
+    case stretch
   }
 
   var kind: Kind
@@ -81,6 +83,8 @@ struct Culprit: Sendable {
   /// The decibels that the step's inputs had, and that its value has.
   var before: Double
   var after: Double
+  /// Whether it is a node of the model's graph, and of no graph of a node.
+  var isOwn = true
   var variations: [Variation] = []
 }
 

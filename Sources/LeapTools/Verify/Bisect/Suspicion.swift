@@ -7,6 +7,8 @@ struct Suspicion: Sendable {
   private let measurement: Measurement
   /// The decibels of the worst value that each step read, by the step's own value.
   private let levels: [String: Double]
+  /// The values of steps that read what the reference does not have.
+  private let unplaced: Set<String>
 
   /// Decibels that are taken for exact.
   static let exact = 140.0
@@ -16,12 +18,28 @@ struct Suspicion: Sendable {
   init(_ measurement: Measurement) {
     self.measurement = measurement
     var (before, known): ([String: Double], [String: Double]) = ([:], [:])
+    var (unplaced, open): (Set<String>, Set<String>) = ([], [])
     for step in measurement.steps {
+      if !open.isDisjoint(with: step.reads) { unplaced.insert(step.value) }
+      if step.total == nil { open.insert(step.value) }
       let level = min(step.reads.compactMap { known[$0] }.min() ?? Self.exact, Self.exact)
       before[step.value] = level
       known[step.value] = step.total?.snr ?? level
     }
     levels = before
+    self.unplaced = unplaced
+  }
+
+  /// Whether what a step lost was lost by itself: it was measured by itself, or all that it read was compared.
+  func isPlaced(_ step: MeasuredStep) -> Bool { step.own != nil || !unplaced.contains(step.value) }
+
+  /// A step that is not run in other ways: one in a graph of a node; or one before which values were not compared, so that what is
+  /// wrong with its own may come from there.
+  func culprit(_ step: MeasuredStep, isOwn: Bool) -> Culprit {
+    Culprit(
+      kind: isPlaced(step) ? .step : .stretch, node: step.name, operatorType: step.operatorType,
+      algorithm: step.algorithm, value: step.value, before: before(step),
+      after: step.total?.snr ?? step.own?.snr ?? .nan, isOwn: isOwn)
   }
 
   /// The step that loses most, where one loses more than rounding does. By its own drift where that is known; otherwise by what

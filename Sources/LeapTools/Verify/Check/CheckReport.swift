@@ -65,8 +65,13 @@ struct CheckReport {
   private var treeSummary: String {
     let checked = outcomes.filter { !$0.isSkipped }
     func count(_ verdict: Verdict) -> Int { checked.count { $0.verdict == verdict } }
-    var parts = ["\(count(.passed)) of \(checked.count) models pass"]
-    if count(.failed) > 0 { parts.append("\(count(.failed)) give other outputs") }
+    let passed = count(.passed)
+    var parts = [
+      "\(passed) of \(counted(checked.count, "model")) \(passed == 1 ? "passes" : "pass")"
+    ]
+    if count(.failed) > 0 {
+      parts.append("\(count(.failed)) \(count(.failed) == 1 ? "gives" : "give") other outputs")
+    }
     if count(.error) > 0 { parts.append("\(count(.error)) cannot be checked") }
     return parts.joined(separator: ", ")
   }

@@ -73,7 +73,13 @@ struct CheckTool: Sendable {
     guard settings.data == nil else {
       throw ToolError.usage("--data: a directory of models has its data beside the models")
     }
-    return try ModelTree.models(in: settings.model)
+    let models = try ModelTree.models(in: settings.model)
+    guard models.contains(where: { !$0.sets.isEmpty }) else {
+      throw ToolError(
+        "nothing to check: no data lie beside the \(counted(models.count, "model")) in "
+          + escaped(settings.model))
+    }
+    return models
   }
 
   private func single() throws -> ModelWithData {

@@ -108,7 +108,7 @@ struct DeterminismTool: Sendable {
       "",
       [
         .init("run", .left), .init("runs"), .init("", key: "verdict", .left),
-        .init("", key: "finding", .left),
+        .init("", key: "finding", .left, isName: true),
       ])
     for outcome in outcomes {
       let word: ReportCell =

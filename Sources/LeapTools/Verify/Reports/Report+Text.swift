@@ -24,7 +24,7 @@ extension Report {
     for detail in details {
       for line in escapedLines(detail).split(separator: "\n", omittingEmptySubsequences: false) {
         let indent = String(line.prefix { $0 == " " })
-        let parts = wrapped(String(line), width: width - indent.count, indent: "  ")
+        let parts = wrapped(String(line), width: width - indent.columns, indent: "  ")
         lines += parts.map { indent + $0 }
       }
     }
@@ -74,7 +74,7 @@ extension ReportTable {
     columns.indices.map { column in
       max(
         columns[column].title.count,
-        cells.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0)
+        cells.map { column < $0.count ? $0[column].columns : 0 }.max() ?? 0)
     }
   }
 

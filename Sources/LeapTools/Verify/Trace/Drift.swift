@@ -20,6 +20,8 @@ struct Drift: Sendable, Equatable {
   var largest = 0.0
   /// Elements where one side alone is NaN or infinite, or both differ in that.
   var misplaced = 0
+  /// Elements that are NaN on both sides.
+  var notNumbers = 0
 
   /// nil where types have no numbers, or shapes differ.
   init?(_ got: Tensor, _ expected: Tensor) {
@@ -53,7 +55,9 @@ struct Drift: Sendable, Equatable {
         signal += expected * expected
         noise += error * error
         largest = max(largest, error)
-      } else if !(got == expected || got.isNaN && expected.isNaN) {
+      } else if got.isNaN && expected.isNaN {
+        notNumbers += 1
+      } else if got != expected {
         misplaced += 1
       }
     }
@@ -77,8 +81,8 @@ struct Drift: Sendable, Equatable {
   /// For people: `128.3 dB`, `exact`.
   var text: String {
     if misplaced > 0 { return "\(misplaced) NaN or infinite" }
-    if noise == 0 { return "exact" }
-    return signal > 0 ? decibels(snr) : "not 0"
+    let level = noise == 0 ? "exact" : signal > 0 ? decibels(snr) : "not 0"
+    return notNumbers > 0 ? "\(level), \(notNumbers) NaN" : level
   }
 
   /// By `docs/schema/verify-1.schema.json`.
@@ -86,7 +90,7 @@ struct Drift: Sendable, Equatable {
     [
       "snr_db": snr.isFinite ? .number(snr) : .null, "exact": .bool(noise == 0 && misplaced == 0),
       "max": .number(largest), "peak": peak.isFinite ? .number(peak) : .null,
-      "misplaced": .integer(misplaced),
+      "misplaced": .integer(misplaced), "nan": .integer(notNumbers),
     ]
   }
 }

@@ -95,7 +95,10 @@ extension ValueTrace {
           let traced = values[name], let drift = Drift(traced.tensor, tensor)
         else { return nil }
         drifts.withLock { $0[name] = drift }
-        return replaces ? try DoublePrecision.widened(traced.tensor) : nil
+        // What is computed in the model's own types stays in these.
+        let isNarrow = tensor.dataType == traced.tensor.dataType
+        return !replaces
+          ? nil : isNarrow ? traced.tensor : try DoublePrecision.widened(traced.tensor)
       }
       let reference = try ReferenceSession(model, options, instruments: [measuring])
       let results = try reference.run(inputs, outputs: outputs, interruption)
