@@ -11,10 +11,12 @@
 #   make ratchet  rewrites the list of official ONNX cases that are known to fail, and prints what changed
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
 #   make models   the ten full-size networks alone, into .build/testdata/models
+#   make fuzz     mutated models under AddressSanitizer, SECONDS=60 by SEED=1, on one core
 #   make bench    the networks against ONNX Runtime and OpenVINO, into .build/bench; NETWORKS="resnet50 unet" ROUNDS=15
 #   make bench-python    what a run costs through Python, above the library's own
 #   make bench-kernels   every convolution algorithm and element-wise operator by itself, into .build/bench
 #   make docs     the documentation, into .build/docs
+#   make operators  docs/operators.md, from the tables of operators
 #   make pictures the pictures in docs/pictures, of pages in a browser
 #   make proto    Sources/CLeapProto from proto/onnx.proto
 #   make format   rewrite the sources as swift-format wants them; make lint only checks
@@ -53,8 +55,8 @@ FAMILIES := resnet50 densenet121 unet inception_resnet_v2
 OFFICIAL = PYTHONPATH=python $(PYTHON) python/tests/official/suite.py
 ARCHIVE := leapstone-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
 
-.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon test data models \
-  bench bench-kernels bench-python docs pictures browser example service-example c-example snippets packages proto format lint clean
+.PHONY: run demo build lib install dist test-dist python test-python official ratchet test-scale test-neon fuzz test data models \
+  bench bench-kernels bench-python docs operators pictures browser example service-example c-example snippets packages proto format lint clean
 
 # $(call apt,PACKAGES): installs them where there is apt; fails where there is none.
 apt = { command -v apt-get >/dev/null && { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
@@ -126,6 +128,13 @@ test-scale: python
 test-neon:
 	@command -v qemu-aarch64 >/dev/null && [ -e /usr/aarch64-linux-gnu/include/math.h ] || $(call apt,qemu-user gcc-aarch64-linux-gnu) || true
 	.ci/check-neon .build/neon
+
+# libFuzzer on the scan and on load, plan and run. Not a part of `make test`; what was found is kept in .build/fuzz.
+SECONDS ?= 60
+SEED ?= 1
+fuzz: packages $(addprefix $(DATA)/,cases/.made onnx/.made hostile/.made)
+	Fuzz/build .build/fuzz
+	Fuzz/fuzz .build/fuzz $(SECONDS) $(SEED)
 
 # A trained residual network names pictures of digits; a trained U-Net draws the mask of shapes.
 run demo: build
@@ -218,13 +227,19 @@ bench-python: lib $(VENV)/.made
 docs: build
 	.ci/docs release .build/docs
 
+# The list of operators, which a test holds to the tables.
+operators: packages
+	LEAPSTONE_WRITE_PAGES=1 LEAPSTONE_TESTS=LeapRuntimeTests swift test $(RELEASE) --disable-testable-imports \
+	  --test-product LeapstonePackageTests --filter OperatorPageTests
+
 # What README.md and docs/ show of networks that scripts make.
 pictures: build browser $(DATA)/models/.networks $(VENV)/.made
 	$(PYTHON) docs/pictures/take_pictures.py $(DATA)/models
 
-# Packages of their own that depend on this one's last commit: a program, and an HTTP service under load. They share a build of it.
+# Packages of their own that depend on this one's last commit: programs, and an HTTP service under load. They share a build of it.
 example: packages
 	Examples/Classify/check .build/example
+	Examples/CustomOperator/check .build/example
 
 service-example: build
 	@pkg-config --exists libmicrohttpd || $(call apt,libmicrohttpd-dev) || { \

@@ -122,6 +122,20 @@ let package = Package(
   ]
 )
 
+// The fuzzers: libraries that `Fuzz/build` instruments and links, and that nothing else builds.
+if Context.environment["LEAPSTONE_FUZZ"] != nil {
+  package.targets += [
+    library("LeapFuzzMutation", []), library("LeapFuzzScan", ["LeapFormat", "LeapFuzzMutation"]),
+    library("LeapFuzzRun", ["Leapstone", "LeapFuzzMutation"]),
+  ].map { target in
+    target.path = "Fuzz/\(target.name)"
+    return target
+  }
+  package.products += ["LeapFuzzScan", "LeapFuzzRun"].map {
+    .library(name: $0, type: .static, targets: [$0])
+  }
+}
+
 // `make test FILTER=` names the test targets that it wants, so that it waits for nothing else to be built.
 if let wanted = Context.environment["LEAPSTONE_TESTS"]?.split(separator: ",").map(String.init) {
   package.targets.removeAll { $0.type == .test && !wanted.contains($0.name) }

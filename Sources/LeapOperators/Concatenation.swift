@@ -38,6 +38,7 @@ package struct Concat: ConcatOperator {
       }
       guard let shape = context.shape(index) else { return context.setOutput(0, type, nil) }
       guard let known = result else {
+        _ = try concatAxis(rank: shape.count)
         result = shape
         continue
       }

@@ -58,7 +58,8 @@ extension InferenceContext {
     guard counts.contains(where: { $0?.value == found }) else {
       throw OperatorError(
         "\(what) has shape \(describe(shape)); expected a scalar, or "
-          + counts.compactMap { $0?.description }.joined(separator: " or ") + " elements")
+          + Set(counts.compactMap { $0?.description }).sorted().joined(separator: " or ")
+          + " elements")
     }
   }
 

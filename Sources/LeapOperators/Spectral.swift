@@ -19,7 +19,8 @@ extension InferenceContext {
       throw OperatorError("\(what) has \(values.count) elements; expected 1")
     }
     guard range.contains(values[0]) else {
-      throw OperatorError("\(what) is \(values[0]); expected \(range.lowerBound) or more")
+      throw OperatorError(
+        "\(what) is \(values[0]); expected \(range.lowerBound) to \(range.upperBound)")
     }
     return values[0]
   }

@@ -2,6 +2,7 @@
 
 import LeapFormat
 @_exported import LeapGraph
+import LeapOperators
 import LeapRuntime
 @_exported import LeapTensors
 import LeapWorkers
@@ -60,6 +61,8 @@ public struct SessionOptions: Sendable {
   public var algorithms: [String: String] = [:]
   /// Algorithms that no node may use.
   public var forbiddenAlgorithms: Set<String> = []
+  /// Operators of the program's own, for nodes that Leapstone has no operator for.
+  public var customOperators: [any CustomOperator] = []
   /// Extents for symbols in the types of the model's inputs, by the symbol's name.
   public var dimensions: [String: Int] = [:]
   /// Whether denormal floats are taken for zero, which is faster where a network meets many. Results then differ in
@@ -230,8 +233,10 @@ public final class InferenceSession: Sendable {
 }
 
 extension SessionConfiguration {
-  package init(_ options: SessionOptions) {
+  /// - Throws: `ModelError.option` for operators that cannot be registered.
+  package init(_ options: SessionOptions) throws {
     self.init()
+    try register(options.customOperators.map { ForeignOperator($0) })
     width = options.threads
     disabledPasses = options.disabledPasses
     disablesAllPasses = options.disablesAllPasses

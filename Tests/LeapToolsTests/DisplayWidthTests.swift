@@ -6,7 +6,8 @@ import Testing
 @Suite struct DisplayWidthTests {
   @Test(
     arguments: [
-      ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("層", 2), ("畳み込み", 8), ("ｶ", 1), ("Ａ", 2), ("한", 2),
+      ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("層", 2), ("畳み込み", 8), ("ｶ", 1), ("Ａ", 2),
+      ("한", 2),
       ("🙂", 2), ("…", 1), ("─│", 2),
     ])
   func columnsOfTexts(text: String, columns: Int) {

@@ -258,7 +258,7 @@ import Testing
     #expect(report.functions[0].graph.nodes.map(\.operatorName) == ["Relu", "LeakyRelu"])
     let original = try inspected(["-", "--stage", "original"], input: functions)
     #expect(original.graph.nodes.contains { $0.operatorName == "own.F" })
-    #expect(original.graph.nodes.allSatisfy(\.isSupported))
+    #expect(original.graph.nodes.allSatisfy { $0.isSupported })
     // The model's figures are those of what is called.
     #expect(report.size.nodes == 4 && report.problems.isEmpty)
     #expect(onnxInspect([model, "--functions"]).output.contains("the model has none of its own"))

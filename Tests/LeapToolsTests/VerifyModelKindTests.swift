@@ -40,7 +40,8 @@ import Testing
         $0.instruments = [fault]
       }
       #expect(faulty["bisect"]?["culprit"]?["node"]?.string == "Conv_c")
-      #expect(onnxVerify(["record", model, "--into", "\(directory)/gold", "--random", "1"]).code == 0)
+      #expect(
+        onnxVerify(["record", model, "--into", "\(directory)/gold", "--random", "1"]).code == 0)
       #expect(onnxVerify([model, "--data", "\(directory)/gold"]).code == 0)
     }
   }

@@ -1,5 +1,5 @@
 // HostileModelTests: every file of testdata/hostile is refused at the step that its index names, for the reason that it names,
-// within a second and 100 MB.
+// within a second and 100 MB; those that are odd but sound run to their end within the same limits.
 //
 // Each case runs in a process of its own (an exit test), one after the other: a trap ends that process and is the failure of
 // that case alone, and the peak of its memory and its time are its own, whatever other tests do meanwhile.
@@ -20,6 +20,8 @@ struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
     case session
     /// When it runs.
     case run
+    /// Nowhere: it is odd but sound.
+    case done
   }
 
   let file: String
@@ -29,6 +31,8 @@ struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
   let message: String
   /// The shapes of the inputs, by name, that the run is given zeros of.
   let inputs: [String: [Int]]?
+  /// What the session may take, in bytes.
+  let budget: Int?
 
   var testDescription: String { file }
 
@@ -39,12 +43,16 @@ struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
     return try JSONDecoder().decode([HostileCase].self, from: index)
   }
 
-  /// Loads, makes a session and runs, until something refuses. Throws where nothing does.
-  func refusal(in folder: String) throws -> (step: Step, error: any Error) {
+  /// Loads, makes a session and runs, until something refuses.
+  func refusal(in folder: String) throws -> (step: Step, error: (any Error)?) {
     let path = "\(folder)/\(file)"
     do { _ = try ModelReader.read(path: path) } catch { return (.load, error) }
     let session: InferenceSession
-    do { session = try InferenceSession(path: path) } catch { return (.session, error) }
+    var options = SessionOptions()
+    options.memoryBudget = budget
+    do { session = try InferenceSession(path: path, options: options) } catch {
+      return (.session, error)
+    }
     var given: [String: Tensor] = [:]
     for input in session.inputs {
       let shape = try #require(inputs?[input.name], "the index gives no input '\(input.name)'")
@@ -52,11 +60,7 @@ struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
       given[input.name] = try Tensor(zeros: dataType, shape: Shape(shape))
     }
     do { _ = try session.run(given) } catch { return (.run, error) }
-    throw NotRefused(cause: cause)
-  }
-
-  struct NotRefused: Error {
-    let cause: String
+    return (.done, nil)
   }
 }
 
@@ -74,7 +78,7 @@ struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
   private static let memoryLimit = 100 << 20
 
   @Test(arguments: try HostileCase.corpus())
-  func isRefused(_ item: HostileCase) async throws {
+  func endsAsItMust(_ item: HostileCase) async throws {
     let folder = try #require(TestData.generated("hostile", variable: "HOSTILE"))
     await #expect(processExitsWith: .success) {
       [item = item as HostileCase, folder = folder as String] in
@@ -86,10 +90,11 @@ struct HostileCase: Codable, Sendable, CustomTestStringConvertible {
 
       // What an issue says of its values does not cross the border between processes; its comment does.
 
-      #expect(step == item.step, "refused at \(step): \(error)")
-      #expect("\(error)".contains(item.message), "expected '\(item.message)': \(error)")
-      #expect(seconds < HostileModelTests.timeLimit, "\(seconds) s: \(error)")
-      #expect(bytes < HostileModelTests.memoryLimit, "\(bytes) bytes: \(error)")
+      let text = error.map { "\($0)" } ?? "nothing refused it: \(item.cause)"
+      #expect(step == item.step, "refused at \(step): \(text)")
+      #expect(item.message.isEmpty || text.contains(item.message), "\(item.message): \(text)")
+      #expect(seconds < HostileModelTests.timeLimit, "\(seconds) s: \(text)")
+      #expect(bytes < HostileModelTests.memoryLimit, "\(bytes) bytes: \(text)")
     }
   }
 }

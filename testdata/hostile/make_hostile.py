@@ -5,7 +5,8 @@
 
 FOLDER/index.json lists, for each case: `file`, `cause`, the `step` at which it must be refused
 (`load`: when the model is read; `session`: when a session is made of it; `run`: when it runs with
-zeros of the shapes that `inputs` gives), and `message`: what the error must contain.
+zeros of the shapes that `inputs` gives; `done`: it is odd but sound, and must run to its end),
+`message`: what the error must contain, and `budget`: the bytes that the session may take.
 
 Only the standard library is needed.
 """
@@ -15,19 +16,14 @@ import os
 import struct
 import sys
 
+import attribute_cases
+import structure_cases
+import value_cases
+
+from corpus import CASES, case
 from onnx_messages import (attribute, data, external, FLOAT, floats, function, graph, INT32, INT64,
                            int64s, integer, ints, MAXIMUM, model, node, number, one_node, string,
                            subgraph, tensor, value, varint, with_initializer)
-
-CASES = []
-
-
-def case(file, cause, message, content, step="load", inputs=None):
-    entry = {"file": file, "cause": cause, "step": step, "message": message}
-    if inputs:
-        entry["inputs"] = inputs
-    CASES.append((entry, content))
-
 
 def nested(depth):
     inner = graph([node("Relu", ["x"], ["r"])], [], [value("r")])
@@ -344,13 +340,17 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
     for make in (wire_cases, tensor_cases, external_cases, graph_cases, operator_cases, shape_cases,
-                 range_cases, window_cases):
+                 range_cases, window_cases, structure_cases.make, value_cases.make,
+                 attribute_cases.make):
         make()
     for entry, content in CASES:
         with open(os.path.join(folder, entry["file"]), "wb") as file:
             file.write(content)
     with open(os.path.join(folder, "data.bin"), "wb") as file:
         file.write(bytes(16))
+    os.makedirs(os.path.join(folder, "folder"), exist_ok=True)
+    if not os.path.lexists(os.path.join(folder, "pipe.bin")):
+        os.mkfifo(os.path.join(folder, "pipe.bin"))
     for name, make in (("link.bin", os.symlink), ("hard.bin", os.link)):
         path = os.path.join(folder, name)
         if os.path.lexists(path):

@@ -47,6 +47,9 @@ package protocol Operator: Sendable {
   /// False where the same inputs may give other outputs, so that the node is never folded or merged.
   var isDeterministic: Bool { get }
 
+  /// Whether halves that it takes must reach it as the model has them, and never widened to float32.
+  var keepsHalves: Bool { get }
+
   /// The input whose bytes, in row-major order, are output 0's under another shape (Reshape, Squeeze): the planner
   /// then lets both lie in one place. nil where the operator computes anything.
   var viewInput: Int? { get }
@@ -85,6 +88,7 @@ extension Operator {
   package var valueInputs: [Int] { [] }
   package var packedInputs: [Int] { [] }
   package var isDeterministic: Bool { true }
+  package var keepsHalves: Bool { false }
   package var viewInput: Int? { nil }
   package var movedOutputs: Int { 0 }
   package var singleOutputs: Set<Int> { [] }

@@ -8,6 +8,27 @@ package protocol OperatorFamily {
   static var operators: [any Operator.Type] { get }
 }
 
+/// An operator that a program gives a session beside those that Leapstone has.
+package struct ForeignOperator: Sendable {
+  package let domain: String
+  package let name: String
+  /// The first opset of the domain in which it has this meaning; it keeps it until the next that has the same name.
+  package let since: Int
+  /// Makes the operator of a node. Throws `OperatorError` where the node breaks its rules.
+  package let make: @Sendable (NodeReader) throws -> any Operator
+
+  /// - Parameter domain: "ai.onnx" is spelled empty, as in nodes.
+  package init(
+    domain: String, name: String, since: Int,
+    make: @escaping @Sendable (NodeReader) throws -> any Operator
+  ) {
+    self.domain = domain == "ai.onnx" ? "" : domain
+    self.name = name
+    self.since = since
+    self.make = make
+  }
+}
+
 /// All operators that a session knows.
 package struct OperatorTable: Sendable {
   /// The newest opset of ONNX's own domain that was read when this was written.
@@ -25,6 +46,8 @@ package struct OperatorTable: Sendable {
     let name: String
   }
   private var entries: [Key: [Entry]] = [:]
+  /// By name, the latest first.
+  private var foreign: [Key: [ForeignOperator]] = [:]
 
   /// Joins lists of operators. Two types that claim one name at one opset are a mistake of ours.
   package init(families: [any OperatorFamily.Type]) {
@@ -59,25 +82,67 @@ package struct OperatorTable: Sendable {
     return last.type
   }
 
-  /// Whether any version of an operator is known.
+  /// Whether Leapstone itself has any version of an operator.
   package func knows(domain: String, name: String) -> Bool {
     entries[Key(domain: domain, name: name)] != nil
+  }
+
+  /// Whether a program gave operators of its own.
+  package var hasForeign: Bool { !foreign.isEmpty }
+
+  /// The table with operators of a program's own.
+  ///
+  /// - Throws: `OperatorError` where one has no name or version, a name that is taken here, or the name and version of
+  ///   another.
+  package func adding(_ operators: [ForeignOperator]) throws -> OperatorTable {
+    var table = self
+    for added in operators {
+      let key = Key(domain: added.domain, name: added.name)
+      let shown = added.domain.isEmpty ? added.name : "\(added.domain).\(added.name)"
+      guard !added.name.isEmpty else { throw OperatorError("an operator has no name") }
+      guard added.since >= 1 else {
+        throw OperatorError("operator \(shown): version \(added.since) is not 1 or more")
+      }
+      guard !knows(domain: added.domain, name: added.name) else {
+        throw OperatorError("operator \(shown): Leapstone has one of this domain and name")
+      }
+      let others = table.foreign[key, default: []]
+      guard !others.contains(where: { $0.since == added.since }) else {
+        throw OperatorError("operator \(shown): version \(added.since) is given twice")
+      }
+      table.foreign[key] = (others + [added]).sorted { $0.since > $1.since }
+    }
+    return table
   }
 
   /// Makes the operator of a node.
   ///
   /// - Throws: `ModelError.unsupportedOperators` where it is not known, `.inference` where the node breaks its rules.
   package func makeOperator(for node: Node, in graph: Graph) throws -> any Operator {
-    guard let type = type(of: node) else {
-      let reason =
-        knows(domain: node.domain, name: node.operatorType)
-        ? "this version of the operator is not known" : "the operator is not known"
+    guard let make = maker(of: node) else {
       throw ModelError.unsupportedOperators([
-        UnsupportedOperator(node: node.description(in: graph), reason: reason)
+        UnsupportedOperator(node: node.description(in: graph), reason: reasonForLack(of: node))
       ])
     }
-    do { return try type.init(NodeReader(node)) } catch let error as OperatorError {
+    do { return try make(NodeReader(node)) } catch let error as OperatorError {
       throw ModelError.inference(node.description(in: graph), reason: error.reason)
     }
+  }
+
+  /// What makes the operator of a node; nil where it is not known.
+  private func maker(of node: Node) -> ((NodeReader) throws -> any Operator)? {
+    let given = foreign[Key(domain: node.domain, name: node.operatorType)] ?? []
+    if let match = given.first(where: { $0.since <= node.opset }) { return match.make }
+    return type(of: node).map { type in { try type.init($0) } }
+  }
+
+  private func reasonForLack(of node: Node) -> String {
+    if let first = foreign[Key(domain: node.domain, name: node.operatorType)]?.last {
+      return "this version of the operator is not known; a CustomOperator has it from "
+        + "version \(first.since) on"
+    }
+    return knows(domain: node.domain, name: node.operatorType)
+      ? "this version of the operator is not known"
+      : "the operator is not known; a CustomOperator can supply it"
   }
 }

@@ -89,7 +89,9 @@ package enum HalfPrecision {
       let isBetween = halves.contains {
         pending.contains($0) || singles[$0] != nil && !isConstant($0)
       }
-      if case .found(let context) = own, !isBetween { return append(node, context) }
+      if case .found(let context) = own, !isBetween || operation.keepsHalves {
+        return append(node, context)
+      }
       if case .wrong = own { return append(node) }
       var wide = node
       wide.inputs = node.inputs.map { $0.map { single($0) } }

@@ -28,7 +28,7 @@ package struct PlanStudy: Sendable {
     try configuration.plan.checkAlgorithms()
     var options = configuration.plan
     options.width = try configuration.workers()
-    program = try Program(graph: graph, table: .standard)
+    program = try Program(graph: graph, table: configuration.table)
     let planner = Planner(
       program: program, weights: WeightStore(counting: graph, policy: configuration.weights),
       options: options, outputs: graph.outputs)

@@ -25,14 +25,15 @@ package final class PlannedProgram: Sendable {
 
   /// - Parameters:
   ///   - graph: optimised.
+  ///   - table: the operators that nodes may have.
   ///   - weights: the graph's constants.
   ///   - bodyWeights: makes the store for a graph that one of its nodes runs.
   /// - Throws: `ModelError`.
   init(
-    _ graph: Graph, _ options: PlanOptions, weights: WeightStore,
+    _ graph: Graph, _ options: PlanOptions, table: OperatorTable, weights: WeightStore,
     bodyWeights: (Graph) -> WeightStore
   ) throws {
-    program = try Program(graph: graph, table: .standard)
+    program = try Program(graph: graph, table: table)
     self.options = options
     self.weights = weights
     roots = SingleFlightCache(capacity: PlannedProgram.planLimit)
@@ -40,7 +41,8 @@ package final class PlannedProgram: Sendable {
     for (position, operation) in program.operators.enumerated() {
       guard let operation = operation as? any BodyOperator else { continue }
       bodies[position] = try graph.nodes[position].bodies(type(of: operation).bodyNames).map {
-        try PlannedProgram($0, options, weights: bodyWeights($0), bodyWeights: bodyWeights)
+        try PlannedProgram(
+          $0, options, table: table, weights: bodyWeights($0), bodyWeights: bodyWeights)
       }
     }
     self.bodies = bodies

@@ -14,6 +14,8 @@ package struct SessionConfiguration: Sendable {
   package var width: Int?
   package var disabledPasses: Set<String> = []
   package var disablesAllPasses = false
+  /// The operators that nodes may have.
+  package var table = OperatorTable.standard
   /// The passes, in order.
   package var passes: [any Pass.Type] = standardPasses
   package var plan = PlanOptions()
@@ -47,12 +49,28 @@ extension SessionConfiguration {
     return width ?? ProcessorCount.available()
   }
 
+  /// Lets nodes have operators of a program's own.
+  ///
+  /// - Throws: `ModelError.option` where one cannot be registered.
+  package mutating func register(_ operators: [ForeignOperator]) throws {
+    do {
+      for added in operators
+      where Decomposition.operators.contains(where: { $0 == (added.domain, added.name) }) {
+        throw OperatorError("operator \(added.name): Leapstone has one of this domain and name")
+      }
+      table = try table.adding(operators)
+    } catch let error as OperatorError {
+      throw ModelError.option(name: "customOperators", reason: error.reason)
+    }
+  }
+
   /// A model with its functions put in the place of their calls, with extents for symbols, and with casts around nodes that
   /// have no kernel for halves: what is inferred and optimised.
   ///
   /// - Throws: `ModelError`.
   package func prepared(_ model: Model) throws -> Model {
-    try HalfPrecision.computedInSingle(FunctionInliner.inlined(model).binding(dimensions))
+    try HalfPrecision.computedInSingle(
+      FunctionInliner.inlined(model).binding(dimensions), table: table)
   }
 
   /// A prepared model's graph after the passes that the configuration leaves.
@@ -82,7 +100,7 @@ extension SessionConfiguration {
     _ graph: Graph, observe: ((PassReport, Graph) -> Void)? = nil
   ) throws -> Graph {
     try Optimizer.optimize(
-      graph, table: .standard, passes: disablesAllPasses ? [] : passes,
+      graph, table: table, passes: disablesAllPasses ? [] : passes,
       disabled: disablesAllPasses ? [] : disabledPasses, observe: observe)
   }
 }
@@ -142,7 +160,7 @@ package final class SessionCore: Sendable {
     options.width = width
     // A cache knows constants by their names, which the graphs of nodes may share with the graph around them.
     planned = try PlannedProgram(
-      graph, options,
+      graph, options, table: configuration.table,
       weights: WeightStore(
         graph: graph, policy: configuration.weights, ledger: ledger, cache: cache)
     ) { WeightStore(graph: $0, policy: configuration.weights, ledger: ledger) }
@@ -166,11 +184,14 @@ package final class SessionCore: Sendable {
     _ = try? plan(inputs: shapes)
   }
 
-  /// The cache that was asked for; none for a model from bytes, which would have to be read to be known.
+  /// The cache that was asked for; none for a model from bytes, which would have to be read to be known, and none with
+  /// operators of the program's own: weights that these compute follow from code that no key names.
   private static func cache(
     _ model: Model, _ configuration: SessionConfiguration
   ) -> PackingCache? {
-    guard let options = configuration.cache, let identity = model.identity else { return nil }
+    guard let options = configuration.cache, let identity = model.identity,
+      !configuration.table.hasForeign
+    else { return nil }
     let outputs = model.graph.outputs.map { model.graph[$0].name }
     return PackingCache(
       options, CacheKey(identity, configuration, version: options.version, outputs: outputs))
@@ -179,7 +200,10 @@ package final class SessionCore: Sendable {
   /// What was odd so far, but no error.
   package var warnings: [String] {
     if configuration.cache != nil && cache == nil {
-      return model.warnings + ["the cache keeps nothing: the model is not in a file"]
+      let reason =
+        configuration.table.hasForeign
+        ? "the session has operators of the program's own" : "the model is not in a file"
+      return model.warnings + ["the cache keeps nothing: \(reason)"]
     }
     return model.warnings + [cache?.warning].compactMap { $0 }
   }

@@ -21,7 +21,7 @@ struct Inspector {
     self.settings = settings
     self.console = console
     self.model = model
-    var configuration = SessionConfiguration(settings.session)
+    var configuration = try SessionConfiguration(settings.session)
     instructionSet =
       try settings.session.instructionSet.flatMap { InstructionSet(rawValue: $0.rawValue) }
       ?? .current()

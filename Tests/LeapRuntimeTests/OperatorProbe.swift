@@ -1,0 +1,253 @@
+// OperatorProbe: finds out which element types an operator takes, by asking its inference about small nodes.
+
+import LeapGraph
+import LeapOperators
+import LeapRuntime
+import LeapTensors
+import LeapTestSupport
+
+struct OperatorName: Hashable {
+  let domain: String
+  let name: String
+}
+
+/// What an input of a node may be while types are tried: of the type that is tried, or of one that indices, scales and conditions
+/// have.
+private enum InputForm: Hashable {
+  case tried, triedSequence, triedOptional
+  case fixed(DataType)
+  case absent
+
+  func type(_ tried: DataType, _ shape: [Dimension]?) -> ValueType? {
+    switch self {
+    case .tried: .tensor(tried, shape: shape)
+    case .triedSequence: .sequence(.tensor(tried, shape: nil))
+    case .triedOptional: .optional(.tensor(tried, shape: nil))
+    case .fixed(let type): .tensor(type, shape: shape)
+    case .absent: nil
+    }
+  }
+
+  var isTried: Bool { self == .tried || self == .triedSequence || self == .triedOptional }
+}
+
+/// What is said where no node of an operator is found that inference takes: `OperatorProbe.attributes` or `.forms` lacks something.
+struct NoForm: Error {
+  let names: [String]
+}
+
+/// Attributes that operators would miss. They pass over those of others.
+private let commonAttributes: [String: Attribute] = [
+  "to": .int(1), "kernel_shape": .ints([1, 1]), "blocksize": .int(1), "hidden_size": .int(2),
+  "axis": .int(0), "num_groups": .int(1), "shape": .ints([2]), "num_heads": .int(1),
+  "pooled_shape": .ints([1, 1]), "size": .int(3),
+]
+
+struct OperatorProbe {
+  /// One node's operator; nil for one that runs graphs, which are none here.
+  let operation: (any Operator)?
+  /// The types that some input can have, the one for which there are most.
+  let types: Set<DataType>
+
+  /// nil where no form of a node is found.
+  init?(_ name: OperatorName, opset: Int) {
+    let searches = (OperatorProbe.attributes[name.name] ?? [[:]]).map {
+      Search(name: name, opset: opset, attributes: commonAttributes.merging($0) { $1 })
+    }
+    if searches[0].runsGraphs {
+      (operation, types) = (nil, Set(DataType.allCases))
+      return
+    }
+    let found = searches.compactMap { $0.found() }
+    guard let first = found.first, found.count == searches.count else { return nil }
+    operation = first.operation
+    types = found.reduce(into: []) { $0.formUnion($1.types) }
+  }
+
+  /// Of filters, which are as large as the image.
+  private static let large: [[String: Attribute]] = [["kernel_shape": .ints([2, 2])]]
+
+  /// Attributes of single operators, each list one of several that decide types.
+  private static let attributes: [String: [[String: Attribute]]] = [
+    "BitShift": [["direction": text("LEFT")]],
+    "BitCast": [1, 3, 5, 7].map { ["to": .int($0)] },
+    "Einsum": [["equation": text("ij,jk->ik")]],
+    "Conv": large, "ConvTranspose": large, "ConvInteger": large, "QLinearConv": large,
+    "DeformConv": large,
+    "Constant": [["value_float": .float(1)]],
+    "RegexFullMatch": [["pattern": text("a")]],
+    "Attention": [["q_num_heads": .int(1), "kv_num_heads": .int(1)]],
+    "LinearAttention": [
+      ["q_num_heads": .int(1), "kv_num_heads": .int(1), "update_rule": text("linear")]
+    ],
+    "LabelEncoder": [
+      ["keys_strings": .strings([Array("a".utf8)]), "values_int64s": .ints([1])],
+      ["keys_int64s": .ints([1]), "values_int64s": .ints([1])],
+      ["keys_floats": .floats([1]), "values_floats": .floats([1])],
+    ],
+    "TfIdfVectorizer": [
+      ["pool_int64s": .ints([1])], ["pool_strings": .strings([Array("a".utf8)])],
+    ].map { pool in
+      pool.merging([
+        "mode": text("TF"), "min_gram_length": .int(1), "max_gram_length": .int(1),
+        "max_skip_count": .int(0), "ngram_counts": .ints([0]), "ngram_indexes": .ints([0]),
+      ]) { $1 }
+    },
+  ]
+
+  private static func text(_ value: String) -> Attribute { .string(Array(value.utf8)) }
+
+  /// The inputs of operators that have many.
+  private static let forms: [String: [[InputForm]]] = [
+    "QLinearConv": [quantized([2, 2, 2])], "QLinearMatMul": [quantized([2, 2, 2])],
+    "QLinearAdd": [quantized([2, 2, 2])], "QLinearMul": [quantized([2, 2, 2])],
+    "QLinearGlobalAveragePool": [quantized([2, 2])],
+    "QLinearConcat": [[.fixed(.float32), .tried, .tried, .fixed(.float32), .tried]],
+    "LinearAttention": [[.tried, .tried, .tried]], "OptionalHasElement": [[.triedOptional]],
+    "Max": [[.tried, .tried]], "Min": [[.tried, .tried]], "Mean": [[.tried, .tried]],
+    "Sum": [[.tried, .tried]],
+    "DeformConv": [[.tried, .tried, .tried]],
+  ]
+
+  /// Values of the tried type, each with a scale and a zero point; of the last, which is the result, these two alone.
+  private static func quantized(_ groups: [Int]) -> [InputForm] {
+    let scaled: [InputForm] = [.tried, .fixed(.float32), .tried]
+    return groups.dropLast().flatMap { _ in scaled } + [.fixed(.float32), .tried]
+  }
+
+  /// Tries nodes of one operator.
+  private struct Search {
+    let name: OperatorName
+    let opset: Int
+    let attributes: [String: Attribute]
+    /// What all inputs have for a shape; where that fits no operator's inputs together, none that is known.
+    private static let shapes: [[[Dimension]?]] = [
+      [[2, 2], [2, 2, 2, 2], [2], [], [2, 2, 2], [1]], [nil],
+    ]
+    /// What is tried first: when none of these fits a form, the form is none.
+    private static let samples: [DataType] = [
+      .float32, .int64, .uint8, .bool, .string, .int32, .float16,
+    ]
+
+    var runsGraphs: Bool {
+      OperatorTable.standard.type(of: node([], 0)) is any BodyOperator.Type
+    }
+
+    func found() -> (operation: any Operator, types: Set<DataType>)? {
+      for shapes in Self.shapes {
+        for (outputs, forms) in (1...3).flatMap({ count in candidates().map { (count, $0) } }) {
+          let fitting = forms.filter { fits($0, outputs, shapes) }
+          if let first = fitting.first, let operation = try? operation(first, outputs) {
+            return (operation, widest(fitting, outputs, shapes))
+          }
+        }
+      }
+      return nil
+    }
+
+    /// Forms by the number of inputs.
+    private func candidates() -> [[[InputForm]]] {
+      if let given = OperatorProbe.forms[name.name] { return [given] }
+      let few: [InputForm] =
+        [.tried, .triedSequence, .triedOptional] + [.float32, .int64, .bool, .uint8].map(fixed)
+      let many: [InputForm] = [.tried] + [.float32, .int64, .bool].map(fixed)
+      return (0...3).map { forms(few, count: $0) } + [forms(many, count: 4), forms(many, count: 5)]
+        + (6...9).map { [Array(repeating: .tried, count: $0)] }
+    }
+
+    private func fixed(_ type: DataType) -> InputForm { .fixed(type) }
+
+    private func forms(_ letters: [InputForm], count: Int) -> [[InputForm]] {
+      (0..<count).reduce([[]]) { words, _ in
+        words.flatMap { word in letters.map { word + [$0] } }
+      }
+    }
+
+    private func fits(_ form: [InputForm], _ outputs: Int, _ shapes: [[Dimension]?]) -> Bool {
+      let types = form.contains(where: \.isTried) ? Self.samples : [.float32]
+      return types.contains { takes(form, $0, outputs, shapes) }
+    }
+
+    /// The types of the first input, or of one that can have twice as many.
+    private func widest(
+      _ forms: [[InputForm]], _ outputs: Int, _ shapes: [[Dimension]?]
+    ) -> Set<DataType> {
+      var byInput: [Int: Set<DataType>] = [:]
+      for form in forms {
+        let taken = DataType.allCases.filter { takes(form, $0, outputs, shapes) }
+        for (index, input) in form.enumerated() where input.isTried {
+          byInput[index, default: []].formUnion(taken)
+        }
+      }
+      let first = byInput.min { $0.key < $1.key }?.value ?? []
+      let most = byInput.sorted { $0.key < $1.key }.map(\.value).max { $0.count < $1.count } ?? []
+      return most.count >= 2 * first.count ? most : first
+    }
+
+    private func takes(
+      _ form: [InputForm], _ type: DataType, _ outputs: Int, _ shapes: [[Dimension]?]
+    ) -> Bool {
+      guard let operation = try? operation(form, outputs) else { return false }
+      return shapes.contains { shape in
+        var context = InferenceContext(
+          inputs: form.map { $0.type(type, shape).map { InferredValue($0) } },
+          given: form.map { $0 != .absent }, outputCount: outputs)
+        return (try? operation.infer(&context)) != nil
+      }
+    }
+
+    private func operation(_ form: [InputForm], _ outputs: Int) throws -> any Operator {
+      try OperatorTable.standard.makeOperator(
+        for: node(form, outputs), in: graph(form.count + outputs))
+    }
+
+    private func node(_ form: [InputForm], _ outputs: Int) -> Node {
+      Node(
+        id: NodeID(0), name: name.name, domain: name.domain, operatorType: name.name, opset: opset,
+        inputs: form.indices.map { form[$0] == .absent ? nil : ValueID($0) },
+        outputs: (0..<outputs).map { ValueID(form.count + $0) },
+        attributes: attributes)
+    }
+
+    /// A graph of values that messages of errors can name.
+    private func graph(_ values: Int) -> Graph {
+      var graph = Graph(name: name.name)
+      for index in 0..<values { _ = graph.addValue(Value(name: "v\(index)", type: nil)) }
+      return graph
+    }
+  }
+}
+
+/// What an operator is rewritten to.
+struct RewritingProbe {
+  /// The operators in its place, in order, each once; without constants and the casts of these.
+  let operators: [String]
+
+  /// nil where no form of a node is found.
+  init?(_ name: OperatorName) {
+    let found = (1...11).lazy.compactMap { count in
+      try? RewritingProbe.operators(of: name, inputs: count)
+    }
+    guard let operators = found.first else { return nil }
+    self.operators = operators
+  }
+
+  private static func operators(of name: OperatorName, inputs count: Int) throws -> [String] {
+    var builder = ModelBuilder()
+    builder.opset = 1
+    let inputs = (0..<count).map { builder.input("x\($0)", [2, 2, 2, 2]) }
+    let own: [String: Attribute] =
+      name.name == "ImageScaler" ? ["scale": .float(2), "bias": .floats([1, 1])] : [:]
+    let y = builder.node(
+      name.name, domain: name.domain, inputs, attributes: own, outputs: ["y"])
+    let model = try FunctionInliner.inlined(builder.model(outputs: y))
+    var operators: [String] = []
+    for node in model.graph.nodes
+    where !["Constant", "CastLike"].contains(node.operatorType)
+      && !operators.contains(node.operatorType)
+    {
+      operators.append(node.operatorType)
+    }
+    return operators
+  }
+}
