@@ -106,7 +106,7 @@ extension InspectPage {
   // MARK: weights
 
   func weights(_ weights: [WeightReport]) -> [String] {
-    let hasOdd = weights.contains { $0.statistics.map { !$0.oddities.isEmpty } ?? false }
+    let hasOdd = weights.contains { $0.statistics.map { !$0.oddText.isEmpty } ?? false }
     var columns: [FittedTable.Column] = [
       .init("name", least: 10), .init("type", rank: 4), .init("shape", least: 7),
       .init("size", .right, rank: 3), .init("min", .right), .init("max", .right),
@@ -129,7 +129,7 @@ extension InspectPage {
         number(statistics?.deviation), zeros ?? "-", sparkline(weight.histogram),
         weight.readers.map { escaped($0) }.joined(separator: ","),
       ]
-      if hasOdd { cells.insert(statistics?.oddities ?? "", at: oddPlace) }
+      if hasOdd { cells.insert(statistics?.oddText ?? "", at: oddPlace) }
       table.add(cells)
     }
     return section("weights", table, ifEmpty: "no constants to show")

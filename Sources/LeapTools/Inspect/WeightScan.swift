@@ -20,7 +20,7 @@ package struct WeightStatistics: Sendable, Equatable {
   package var deviation: Double?
 
   /// What weights should not hold, as text: `2 NaN, 1 infinite, 3 denormal`; empty where there is nothing.
-  var oddities: String {
+  var oddText: String {
     [(notNumbers, "NaN"), (infinities, "infinite"), (denormals, "denormal")]
       .filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
   }
