@@ -65,6 +65,46 @@ import Testing
     #expect(session.ledger.charged == held)
   }
 
+  /// Where both branches make the same shapes, what either takes is known before the run, and suffices for it.
+  @Test(arguments: settings) func aChoiceHasABound(passes: Bool, width: Int) throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [.symbol("n"), 64])
+    let condition = builder.input("c", [], type: .bool)
+    let w = builder.constant(
+      "w", try Tensor([Float](repeating: 0.5, count: 64 * 64), shape: [64, 64]))
+    var then = ModelBuilder()
+    let (inner, weights) = (then.capture(x, as: "inner"), then.capture(w, as: "weights"))
+    let product = then.node("MatMul", [inner, weights], output: "product")
+    let squashed = then.node("Softmax", [product], output: "squashed")
+    var other = ModelBuilder()
+    let outer = other.capture(x, as: "outer")
+    let negated = other.node("Neg", [outer], output: "negated")
+    let chosen = builder.node(
+      "If", [condition],
+      attributes: [
+        "then_branch": then.body(outputs: [squashed]),
+        "else_branch": other.body(outputs: [negated]),
+      ], output: "chosen")
+    let result = builder.node("Exp", [chosen], output: "result")
+    let model = builder.model(outputs: [result])
+    let predicted = try session(model, passes: passes, width: width).predictedMemory(
+      inputs: ["x": (.float32, [9, 64]), "c": (.bool, [])])
+    guard case .atMost(let rest) = predicted.rest else {
+      Issue.record("\(predicted.rest)")
+      return
+    }
+    // At least what the product and its Softmax make.
+    #expect(rest >= 2 * 9 * 64 * 4)
+    let budget =
+      predicted.ownedWeights + predicted.mappedWeights + predicted.arena + predicted.scratch
+      + predicted.results + rest
+    for choice in [true, false] {
+      let bounded = try session(model, passes: passes, width: width, budget: budget)
+      let results = try bounded.run(values: ["x": .tensor(ramp([9, 64])), "c": flag(choice)])
+      #expect(results["result"]?.tensor?.shape == [9, 64])
+    }
+  }
+
   @Test func branchesThatHandOnWhatIsThere() throws {
     var builder = ModelBuilder()
     let x = builder.input("x", [2])

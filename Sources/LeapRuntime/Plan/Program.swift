@@ -8,6 +8,8 @@ import LeapWorkers
 /// What planning starts from. Immutable; all plans of a session share it.
 package final class Program: Sendable {
   package let graph: Graph
+  /// What the operators come from.
+  let table: OperatorTable
   /// The operators of the nodes, in the graph's order.
   package let operators: [any Operator]
   /// Constants whose elements are known while planning: small ones, and those that decide shapes.
@@ -25,6 +27,7 @@ package final class Program: Sendable {
   /// - Throws: `ModelError.unsupportedOperators` with all operators that are not known, or what reading constants throws.
   package init(graph: Graph, table: OperatorTable) throws {
     self.graph = graph
+    self.table = table
     operators = try ShapeInference.makeOperators(of: graph, table: table)
     connections = graph.connections()
     var captured: [Int: [ValueID]] = [:]

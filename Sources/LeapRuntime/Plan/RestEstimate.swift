@@ -1,7 +1,8 @@
 // RestEstimate: a bound on what a plan takes beyond a segment: what hosts make, and the segments that follow them.
 //
 // Operators whose output shapes follow from data say how large they may become. The rest of the plan is drafted with those
-// extents, and every value counted as if nothing shared memory: no run with smaller ones takes more.
+// extents, and every value counted as if nothing shared memory: no run with smaller ones takes more. Of the two graphs of an If the
+// larger counts, as if all of it came on top.
 
 import LeapGraph
 import LeapKernels
@@ -44,6 +45,10 @@ struct RestEstimate {
   /// Adds what a host makes, and gives its outputs the types of their largest extents.
   private mutating func addHost(_ position: Int, _ state: inout PlanningState) {
     let node = planner.program.graph.nodes[position]
+    if planner.program.operators[position] is If {
+      if !addChoice(node, &state) { unbounded.append(position) }
+      return
+    }
     let operands = node.inputs.map { id -> Operand? in
       guard let id, let type = state.types[id], let dataType = type.dataType,
         let shape = type.fixedShape
@@ -63,6 +68,58 @@ struct RestEstimate {
       state.types[id] = .tensor(operand.dataType, shape: operand.shape.map(Dimension.fixed))
       state.available.insert(id)
     }
+  }
+
+  /// Adds what the larger of an If's graphs takes, and gives outputs that both make alike their types.
+  ///
+  /// - Returns: false where one of them has no bound.
+  private mutating func addChoice(_ node: Node, _ state: inout PlanningState) -> Bool {
+    let branches = node.bodies(If.bodyNames).compactMap { branch($0, state) }
+    guard branches.count == If.bodyNames.count else { return false }
+    bytes = saturatingSum(bytes, branches.map(\.bytes).max() ?? 0)
+    for (index, output) in node.outputs.enumerated() {
+      let types = branches.map { $0.outputs[index] }
+      guard let output, let type = types[0], types.allSatisfy({ $0 == type }) else { continue }
+      state.types[output] = type
+      state.available.insert(output)
+    }
+    return true
+  }
+
+  /// What a run of a node's graph takes, and the types of its outputs as far as planning tells them; nil where there is no
+  /// bound.
+  private func branch(
+    _ graph: Graph, _ state: PlanningState
+  ) -> (bytes: Int, outputs: [ValueType?])? {
+    var inputs: [ValueID: ValueType] = [:]
+    for capture in graph.captures {
+      guard let type = state.types[capture.outer] else { return nil }
+      inputs[capture.inner] = type
+    }
+    var options = planner.options
+    options.instruments = []
+    guard let program = try? Program(graph: graph, table: planner.program.table) else { return nil }
+    let inner = Planner(
+      program: program, weights: WeightStore(counting: graph, policy: .owned), options: options,
+      outputs: graph.outputs)
+    let start = PlanningState(program: program, inputs: inputs)
+    guard let memory = try? inner.segment(from: start).memory,
+      let rest = try? inner.rest(from: start),
+      let taken = try? PredictedMemory(memory, rest: rest, width: options.width)
+    else { return nil }
+    let further: Int
+    switch taken.rest {
+    case .none: further = 0
+    case .atMost(let bytes): further = bytes
+    case .unbounded: return nil
+    }
+    let bytes = [
+      taken.ownedWeights, taken.mappedWeights, taken.arena, taken.scratch, taken.results,
+      taken.blasWorkspace, further,
+    ].reduce(0, saturatingSum)
+    var end = start
+    _ = try? end.select()
+    return (bytes, graph.outputs.map { end.types[$0] })
   }
 
   /// Plans the segment that follows, and adds its values; nil where nothing more can be planned without running.
