@@ -1,5 +1,6 @@
 // onnx-inspect --memory: the plan explained, in figures that are the session's and the run's.
 
+import LeapGraph
 import LeapTensors
 import LeapTestSupport
 import LeapTools
@@ -196,5 +197,41 @@ import Testing
     let asserted = onnxInspect(["-", "--assert-peak", "1TiB"], input: unbounded)
     #expect(asserted.code == 1 && asserted.error.contains("no bound"), "\(asserted.error)")
     #expect(asserted.output.contains("what these make follows from data: 'spread'"))
+  }
+
+  /// Graphs of nodes are planned where their shapes are known, and what the larger one takes is the bound of an If.
+  @Test func graphsOfNodesHavePlans() throws {
+    try withTemporaryDirectory { directory in
+      var builder = ModelBuilder()
+      let x = builder.input("x", [1, 8, 6, 6])
+      let condition = builder.input("c", [], type: .bool)
+      var then = ModelBuilder()
+      let inner = then.capture(x, as: "inner")
+      let w = then.constant(
+        "w", try Tensor([Float](repeating: 0.1, count: 64), shape: [8, 8, 1, 1]))
+      let convolved = then.node("Conv", [inner, w], output: "convolved")
+      let rectified = then.node("Relu", [convolved], output: "rectified")
+      var other = ModelBuilder()
+      let same = other.capture(x, as: "same")
+      let negated = other.node("Neg", [same], output: "negated")
+      let chosen = builder.node(
+        "If", [condition],
+        attributes: [
+          "then_branch": then.body(outputs: [rectified]),
+          "else_branch": other.body(outputs: [negated]),
+        ], output: "chosen")
+      let y = builder.node("Exp", [chosen], output: "y")
+      builder.graph[y].type = .tensor(.float32, shape: nil)
+      let path = "\(directory)/m.onnx"
+      try builder.write(outputs: [y], to: path)
+      let report = try inspected([path])
+      let plans = Dictionary(
+        uniqueKeysWithValues: report.graph.allNodes.map { ($0.name, $0.plan) })
+      #expect(plans["Conv_convolved"]??.state == .kernel)
+      #expect(plans["Conv_convolved"]??.algorithm?.isEmpty == false)
+      #expect(plans["Relu_rectified"]??.mergedInto == "Conv_convolved")
+      #expect(plans["Neg_negated"]??.state == .kernel)
+      #expect((report.memory?.rest ?? 0) >= 8 * 36 * 4 && report.memory?.peak != nil)
+    }
   }
 }

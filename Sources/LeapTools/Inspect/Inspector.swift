@@ -55,13 +55,10 @@ struct Inspector {
 
   /// The model's nodes, with what becomes of them.
   private var inferredGraph: GraphReport {
-    var graph = GraphReport(stages.inferred)
+    let graph = GraphReport(stages.inferred)
     guard let optimized = stages.optimized else { return graph }
-    let index = PlanIndex(optimized, stages.study?.description)
-    for (place, node) in stages.inferred.graph.nodes.enumerated() {
-      graph.nodes[place].plan = index.plan(ofModelNode: node)
-    }
-    return graph
+    return NodePlans(configuration: configuration).planned(
+      graph, stages.inferred.graph, stages.bound(optimized), stages.study?.description)
   }
 
   private func stagedGraph(_ stage: ModelStage) throws -> GraphReport {
