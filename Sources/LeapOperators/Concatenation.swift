@@ -133,6 +133,7 @@ package struct Split: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     let given = sizesAreInput ? context.integers(1) : attribute
     guard let shape = context.shape(0), !sizesAreInput || given != nil else {
       for index in 0..<pieces { context.setOutput(index, type, nil) }
@@ -270,6 +271,7 @@ package struct Slice: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
     let known = context
     let cuts = try cuts(

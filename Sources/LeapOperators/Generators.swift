@@ -64,6 +64,7 @@ package struct ConstantOfShape: Operator {
   package var valueInputs: [Int] { [0] }
 
   package func infer(_ context: inout InferenceContext) throws {
+    _ = try context.dataType(0, among: [.int64, .int32])
     guard let shape = context.dimensions(0) else {
       return context.setOutput(0, value.dataType, nil)
     }
@@ -92,6 +93,7 @@ package struct Expand: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     guard let shape = context.shape(0), let target = context.dimensions(1) else {
       return context.setOutput(0, type, nil)
     }

@@ -87,6 +87,7 @@ package struct Pad: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     try checkConstant(context, type)
     guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
     let given = attributes.map { $0.pads.map(Dimension.fixed) } ?? context.dimensions(1)

@@ -26,6 +26,7 @@ package struct Tile: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    if !isOneAxis { try context.requireIntegers(valueInputs) }
     guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
     guard let repeats = try repeats(context, rank: shape.count) else {
       return context.setOutput(0, type, shape.map { _ in .unknown })
@@ -183,6 +184,12 @@ package struct OneHot: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(2)
+    for index in 0...1 where context.inputs[index] != nil {
+      let number = try context.dataType(index)
+      guard number.isInteger || number.isFloatingPoint else {
+        throw OperatorError.unsupported("input \(index) is \(number); expected numbers")
+      }
+    }
     if let values = context.shape(2), values.count != 1 || (values[0].value ?? 2) != 2 {
       throw OperatorError("input 2 has shape \(describe(values)); expected 2: off and on")
     }

@@ -38,6 +38,7 @@ package struct Reshape: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     let target = attribute.map { $0.map(Dimension.fixed) } ?? context.dimensions(1)
     guard let target else {
       let rank = context.shape(1)?.first?.value
@@ -156,6 +157,7 @@ package struct Squeeze: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     let chosen = axesAreInput ? context.integers(1) : axes
     guard let shape = context.shape(0), !axesAreInput || chosen != nil else {
       return context.setOutput(0, type, nil)
@@ -200,6 +202,7 @@ package struct Unsqueeze: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0)
+    try context.requireIntegers(valueInputs)
     guard let shape = context.shape(0), let axes = axes ?? context.integers(1) else {
       return context.setOutput(0, type, nil)
     }

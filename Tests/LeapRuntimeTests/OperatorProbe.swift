@@ -61,7 +61,9 @@ struct OperatorProbe {
     let found = searches.compactMap { $0.found() }
     guard let first = found.first, found.count == searches.count else { return nil }
     operation = first.operation
-    types = found.reduce(into: []) { $0.formUnion($1.types) }
+    // Where the one input is a shape or a length, it says nothing of elements.
+    let isGenerator = first.operation.valueInputs == [0]
+    types = isGenerator ? [] : found.reduce(into: []) { $0.formUnion($1.types) }
   }
 
   /// Of filters, which are as large as the image.

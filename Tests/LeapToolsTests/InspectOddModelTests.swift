@@ -53,7 +53,8 @@ import Testing
     let page = onnxInspect(["-"], input: bytes).output
     #expect(
       page.contains(
-        "Sharpen: the operator is not known; a CustomOperator can supply it (2 nodes: 's1', 's2')"))
+        "Sharpen: the operator is not known; a CustomOperator can supply it (2 nodes:\n    's1', 's2')"
+      ))
   }
 
   /// Nodes of one name have plans of their own.

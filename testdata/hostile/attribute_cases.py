@@ -64,7 +64,7 @@ def rank_cases():
              graph([node("BatchNormalization", ["x", "s", "s", "s", "s"], ["y"])],
                    [value("x", FLOAT, (1, 4, 2, 2))], [value("y", FLOAT, (1, 4, 2, 2))],
                    [floats("s", [3], [1.0] * 3)])), **SESSION)
-    case("where_shapes.onnx", "shapes that cannot be broadcast", "broadcast",
+    case("broadcast.onnx", "shapes that cannot be broadcast", "broadcast",
          one_node("Add", x=(2, ), y=("a", ), initializers=[floats("w", [3], [1.0] * 3)], inputs=["w"]),
          **SESSION)
     case("concat_axis.onnx", "an axis to join along that overflows when negated", "axis",

@@ -239,6 +239,16 @@ def shape_cases():
     session = {"step": "session"}
     case("constant_of_shape_negative.onnx", "a tensor of a negative extent", "-5",
          huge([-5], node("Relu", ["c"], ["y"])), **session)
+    case("constant_of_shape_type.onnx", "extents that are floats", "expected",
+         one_node("ConstantOfShape", y=("a", )), **session)
+    case("reshape_type.onnx", "a shape made of floats", "expected int32, int64",
+         one_node("Reshape", initializers=[floats("s", [1], [1.0])], inputs=["s"], y=("a", )), **session)
+    text = tensor("s", 8, [1], None, data(6, "1"))
+    case("slice_type.onnx", "texts for the places to cut at", "expected int32, int64",
+         one_node("Slice", initializers=[text], inputs=["s", "s"], y=("a", )), **session)
+    case("onehot_type.onnx", "a text for the number of classes", "expected numbers",
+         one_node("OneHot", initializers=[text, floats("v", [2], [0, 1])], inputs=["s", "v"],
+                  y=("a", "b")), **session)
     case("empty_but_huge.onnx", "no elements, but strides that overflow", "memory",
          huge([0, 1 << 62, 1 << 62], node("Transpose", ["c"], ["y"])), **run)
     case("concat_overflow.onnx", "an extent that overflows when two are joined", "memory",

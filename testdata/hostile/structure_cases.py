@@ -13,10 +13,10 @@ def wire_cases():
          number(1, 10) + varint(7 << 3 | 2) + varint(-1) + b"ab")
     case("field_zero.onnx", "a field of the number 0, which protobuf does not have", "field",
          varint(2) + varint(0) + one_node("Relu"))
-    nested = number(1, 1)
+    nested = data(1, number(1, FLOAT))
     for _ in range(3000):
-        nested = data(1, data(4, nested))
-    deep = data(1, "x") + data(2, data(4, data(1, nested)))
+        nested = data(4, data(1, nested))
+    deep = data(1, "x") + data(2, nested)
     case("nested_types.onnx", "3000 sequences of sequences as the type of an input",
          "depth of nested messages", model(graph([node("Relu", ["x"], ["y"])], [deep], [value("y")])))
     case("graphs_of_graphs.onnx", "attributes with lists of graphs, 100 deep",
@@ -65,6 +65,8 @@ def name_cases():
          model(graph([node("Relu", ["x"], ["y"], domain="org.example")], x, y)))
     case("input_negative_extent.onnx", "an input of a negative extent, which some write for any", "",
          one_node("Relu", x=(-2, )), step="done", inputs={"x": [3]})
+    case("no_outputs.onnx", "a node that makes nothing", "no outputs",
+         model(graph([node("Shape", ["x"], []), node("Relu", ["x"], ["y"])], x, y)))
     case("own_output.onnx", "a node that reads what it makes", "cycle",
          model(graph([node("Add", ["x", "y"], ["y"])], x, y)))
     case("undeclared_attribute.onnx", "an attribute of a type that no version has", "type",

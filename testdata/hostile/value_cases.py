@@ -118,7 +118,7 @@ def size_cases():
                    [value("y", FLOAT, ("a", ))])), **SESSION)
     case("expand_negative.onnx", "an extent of Expand that is negative", "-7",
          reading("Expand", [indices([-7])]), **SESSION)
-    case("eye_bomb.onnx", "Tile by numbers whose product overflows", "memory",
+    case("tile_overflow.onnx", "Tile by numbers whose product overflows", "memory",
          reading("Tile", [indices([1 << 33, 1 << 33])], x=(1, 1), y=("a", "b")), step="run",
          inputs={"x": [1, 1]})
     case("outer_product_bomb.onnx", "two vectors whose product takes terabytes", "memory",
@@ -127,7 +127,7 @@ def size_cases():
                  node("Expand", ["x", "s"], ["v"]), node("Einsum", ["v", "v"], ["y"],
                                                          [string("equation", "i,j->ij")])
              ], [value("x")], [value("y", FLOAT, ("a", "b"))], [int64s("s", [1], [1 << 21])])), **RUN)
-    case("nonzero_bomb.onnx", "a mask whose indices exceed the budget", "memory",
+    case("nonzero_bomb.onnx", "a mask of terabytes whose places are asked for", "memory",
          model(
              graph([node("ConstantOfShape", ["s"], ["c"]), node("NonZero", ["c"], ["y"])],
                    [value("x")], [value("y", INT64, ("a", "b"))], [int64s("s", [1], [1 << 45])])), **RUN)

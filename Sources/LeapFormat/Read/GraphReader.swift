@@ -170,6 +170,9 @@ struct GraphReader {
     guard !operatorType.isEmpty else {
       throw ModelError.invalid(location: label, reason: "it has no operator type")
     }
+    guard node.n_output > 0 else {
+      throw ModelError.invalid(location: label, reason: "it has no outputs")
+    }
     let domain = normalisedDomain(string(node.domain))
     let inputs = try readOperands(strings(node.input, node.n_input), into: scope, label)
     let attributes = try readAttributes(

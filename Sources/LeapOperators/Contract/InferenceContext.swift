@@ -65,6 +65,14 @@ package struct InferenceContext: Sendable {
     return type
   }
 
+  /// Checks that inputs that are extents, axes or places are int32 or int64, as far as they are known. Throws
+  /// `OperatorError.unsupported` where one is not.
+  package func requireIntegers(_ indices: [Int]) throws {
+    for index in indices where index < inputs.count && inputs[index] != nil {
+      _ = try dataType(index, among: [.int32, .int64])
+    }
+  }
+
   /// The type of an input of any kind. Throws `OperatorError` where it is not known.
   package func type(_ index: Int) throws -> ValueType {
     guard hasInput(index) else { throw OperatorError("input \(index) is required") }
