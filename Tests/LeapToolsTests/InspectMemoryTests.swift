@@ -206,13 +206,13 @@ import Testing
       let x = builder.input("x", [1, 8, 6, 6])
       let condition = builder.input("c", [], type: .bool)
       var then = ModelBuilder()
-      let inner = then.capture(x, as: "inner")
+      let inner = then.capture(x, as: "x")
       let w = then.constant(
         "w", try Tensor([Float](repeating: 0.1, count: 64), shape: [8, 8, 1, 1]))
       let convolved = then.node("Conv", [inner, w], output: "convolved")
       let rectified = then.node("Relu", [convolved], output: "rectified")
       var other = ModelBuilder()
-      let same = other.capture(x, as: "same")
+      let same = other.capture(x, as: "x")
       let negated = other.node("Neg", [same], output: "negated")
       let chosen = builder.node(
         "If", [condition],
