@@ -10,7 +10,7 @@
 #   make test-neon  the kernels for arm64 in an emulator
 #   make ratchet  rewrites the list of official ONNX cases that are known to fail, and prints what changed
 #   make data     what tests read and scripts write: operator cases, full-size networks, hostile files
-#   make models   the ten full-size networks alone, into .build/testdata/models
+#   make models   the full-size networks alone, into .build/testdata/models
 #   make fuzz     mutated models under AddressSanitizer, SECONDS=60 by SEED=1, on one core
 #   make bench    the networks against ONNX Runtime and OpenVINO, into .build/bench; NETWORKS="resnet50 unet" ROUNDS=15
 #   make bench-python    what a run costs through Python, above the library's own

@@ -2,18 +2,19 @@
 #include "leap_quantization.h"
 
 #include "elementwise_types.h"
+#include "instruction_sets.h"
 
 /// The nearest integer, half to even, of a number of at most 22 bits: the sum with 1.5 * 2^23 has no fraction.
-static inline float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }
+static inline __attribute__((always_inline)) float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }
 
 /// x within low...high; NaN gives `low`.
-static inline float within(float x, float low, float high) {
+static inline __attribute__((always_inline)) float within(float x, float low, float high) {
   x = x > low ? x : low;
   return x < high ? x : high;
 }
 
 /// Since the bounds are integers, what is beyond them may be cut off before it is rounded.
-static inline float quantized(float x, float zero, float low, float high) {
+static inline __attribute__((always_inline)) float quantized(float x, float zero, float low, float high) {
   return nearest(within(x, low - zero, high - zero)) + zero;
 }
 
@@ -77,24 +78,42 @@ void leap_requantize_columns(
     y[i] = (uint8_t)(int32_t)quantized((float)sums[i] * scales[i], zero, low, high);
 }
 
-#define BINARY_LOOP(T, LOW, HIGH)                                                             \
-  for (ptrdiff_t i = 0; i < count; i++) {                                                     \
-    const float p = (float)(T)a[i * sa], q = (float)(T)b[i * sb];                             \
-    const float value = multiplies ? (p - qa.zero) * (q - qb.zero) * left : p * left + q * right + fixed; \
-    y[i] = (uint8_t)(int32_t)quantized(value, qy.zero, LOW, HIGH);                            \
+#define BINARY_LOOP(T, LOW, HIGH, STEP_A, STEP_B)                                             \
+  LEAP_INDEPENDENT for (ptrdiff_t i = 0; i < count; i++) {                                    \
+    const float p = (float)(T)a[i * STEP_A], q = (float)(T)b[i * STEP_B];                     \
+    const float value = multiplies ? (p - za) * (q - zb) * left : p * left + q * right + fixed; \
+    y[i] = (uint8_t)(int32_t)quantized(value, zy, LOW, HIGH);                                 \
   }
 
-void leap_quantized_binary_run(
-    int multiplies, int is_signed, const uint8_t *a, ptrdiff_t sa, leap_quantization qa, const uint8_t *b, ptrdiff_t sb,
-    leap_quantization qb, uint8_t *y, leap_quantization qy, ptrdiff_t count) {
-  const float left = multiplies ? qa.scale * qb.scale / qy.scale : qa.scale / qy.scale;
-  const float right = qb.scale / qy.scale;
-  const float fixed = -(left * qa.zero + right * qb.zero);
-  if (is_signed) {
-    BINARY_LOOP(int8_t, -128, 127)
-  } else {
-    BINARY_LOOP(uint8_t, 0, 255)
+#define BINARY_LOOPS(T, LOW, HIGH)           \
+  if (sa == 1 && sb == 1) {                  \
+    BINARY_LOOP(T, LOW, HIGH, 1, 1)          \
+  } else {                                   \
+    BINARY_LOOP(T, LOW, HIGH, sa, sb)        \
   }
+
+// Each operation rounds: the same bits on every instruction set.
+#define BINARY_RUN(ISA, TARGET, VECTOR, LANES, FMA)                                           \
+  TARGET static void binary_run_##ISA(                                                        \
+      int multiplies, int is_signed, const uint8_t *a, ptrdiff_t sa, leap_quantization qa, const uint8_t *b, \
+      ptrdiff_t sb, leap_quantization qb, uint8_t *y, leap_quantization qy, ptrdiff_t count) { \
+    _Pragma("clang fp contract(off)")                                                         \
+    const float left = multiplies ? qa.scale * qb.scale / qy.scale : qa.scale / qy.scale;     \
+    const float right = qb.scale / qy.scale;                                                  \
+    const float fixed = -(left * qa.zero + right * qb.zero);                                  \
+    const float za = qa.zero, zb = qb.zero, zy = qy.zero;                                     \
+    if (is_signed) {                                                                          \
+      BINARY_LOOPS(int8_t, -128, 127)                                                         \
+    } else {                                                                                  \
+      BINARY_LOOPS(uint8_t, 0, 255)                                                           \
+    }                                                                                         \
+  }
+LEAP_FOR_EACH_ISA(BINARY_RUN)
+
+void leap_quantized_binary_run(
+    leap_isa isa, int multiplies, int is_signed, const uint8_t *a, ptrdiff_t sa, leap_quantization qa, const uint8_t *b,
+    ptrdiff_t sb, leap_quantization qb, uint8_t *y, leap_quantization qy, ptrdiff_t count) {
+  LEAP_CALL(isa, binary_run, multiplies, is_signed, a, sa, qa, b, sb, qb, y, qy, count)
 }
 
 void leap_lookup_run(const uint8_t *table, const uint8_t *x, uint8_t *y, ptrdiff_t count) {

@@ -82,6 +82,7 @@ package struct MaxPool: Operator {
     return [
       try WindowPooling.candidate(.max, geometry, request),
       BlockedPooling.candidate(.max, geometry, request),
+      ByteMaxPooling.candidate(geometry, request),
     ].compactMap { $0 }
   }
 }

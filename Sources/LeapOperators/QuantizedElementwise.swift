@@ -50,15 +50,13 @@ package struct QLinearBinary: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let multiplies = multiplies
-    return [
-      try rowMajorCandidate(
-        .quantizedElementwise, request, cost: elementwiseCost(request, operations: 8)
-      ) {
-        try QuantizedElementwise.binary(
-          multiplies: multiplies, $0, a: (0, QuantizationPlaces(scale: 1, zero: 2)),
-          b: (3, QuantizationPlaces(scale: 4, zero: 5)), y: QuantizationPlaces(scale: 6, zero: 7))
-      }
-    ]
+    return try rowMajorCandidate(
+      .quantizedElementwise, request, cost: elementwiseCost(request, operations: 8)
+    ) {
+      try QuantizedElementwise.binary(
+        multiplies: multiplies, $0, a: (0, QuantizationPlaces(scale: 1, zero: 2)),
+        b: (3, QuantizationPlaces(scale: 4, zero: 5)), y: QuantizationPlaces(scale: 6, zero: 7))
+    }.inAnyLayout(request)
   }
 }
 

@@ -76,11 +76,30 @@ extension InferenceContext {
   }
 }
 
-private func productCost(_ request: KernelRequest, _ terms: Int) -> Cost {
+private func productCost(
+  _ request: KernelRequest, _ terms: Int, speed: Double = 60
+) -> Cost {
   let results = Double(request.outputs.first??.shape.elementCount ?? 0)
   return Cost(
     operations: 2 * results * Double(terms), bytes: request.variableBytes,
-    operationsPerNanosecond: 60)
+    operationsPerNanosecond: speed)
+}
+
+/// The candidate of a product; a constant matrix on the right is packed.
+private func productCandidate(
+  _ request: KernelRequest, _ product: IntegerProduct
+) throws -> KernelCandidate {
+  var product = product
+  product.hasPackedColumns =
+    request.constantInputs.contains(product.right)
+    && request.inputs[product.right]?.shape == [product.depth, product.columns]
+    && product.depth * product.columns > 0
+  let bound = product
+  var candidate = try rowMajorCandidate(
+    .integerProduct, request, cost: productCost(request, product.depth)
+  ) { try bound.kernel($0) }
+  if product.hasPackedColumns { candidate.packing[product.right] = { _ in bound.columnRecipe } }
+  return candidate
 }
 
 /// MatMulInteger, from ONNX opset 10 on.
@@ -107,15 +126,9 @@ package struct MatMulInteger: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let shape = try ProductShape(request.requiredInput(0).shape, request.requiredInput(1).shape)
-    return [
-      try rowMajorCandidate(
-        .integerProduct, request, cost: productCost(request, shape.depth)
-      ) {
-        var product = shape.product
-        (product.leftZero, product.rightZero) = (2, 3)
-        return try product.kernel($0)
-      }
-    ]
+    var product = shape.product
+    (product.leftZero, product.rightZero) = (2, 3)
+    return [try productCandidate(request, product)]
   }
 }
 
@@ -149,18 +162,12 @@ package struct QLinearMatMul: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let shape = try ProductShape(request.requiredInput(0).shape, request.requiredInput(3).shape)
-    return [
-      try rowMajorCandidate(
-        .integerProduct, request, cost: productCost(request, shape.depth)
-      ) {
-        var product = shape.product
-        (product.left, product.right) = (0, 3)
-        (product.leftZero, product.rightZero) = (2, 5)
-        product.requantization = Requantization(
-          leftScale: 1, rightScale: 4, resultScale: 6, resultZero: 7)
-        return try product.kernel($0)
-      }
-    ]
+    var product = shape.product
+    (product.left, product.right) = (0, 3)
+    (product.leftZero, product.rightZero) = (2, 5)
+    product.requantization = Requantization(
+      leftScale: 1, rightScale: 4, resultScale: 6, resultZero: 7)
+    return [try productCandidate(request, product)]
   }
 }
 
@@ -291,17 +298,15 @@ package struct QLinearConv: Operator {
     let geometry = try convolution.geometry(
       request.requiredInput(0).shape, request.requiredInput(3).shape,
       request.requiredOutput(0).shape)
-    return [
-      try rowMajorCandidate(
-        .integerConvolution, request, cost: productCost(request, geometry.depth)
-      ) {
-        var kernel = IntegerConvolution(geometry)
-        (kernel.image, kernel.filters) = (0, 3)
-        (kernel.imageZero, kernel.filterZero) = (2, 5)
-        kernel.requantization = Requantization(
-          leftScale: 1, rightScale: 4, resultScale: 6, resultZero: 7, bias: 8)
-        return try kernel.kernel($0)
-      }
-    ]
+    var kernel = IntegerConvolution(geometry)
+    (kernel.image, kernel.filters) = (0, 3)
+    (kernel.imageZero, kernel.filterZero) = (2, 5)
+    kernel.requantization = Requantization(
+      leftScale: 1, rightScale: 4, resultScale: 6, resultZero: 7, bias: 8)
+    let plain = kernel
+    let candidate = try rowMajorCandidate(
+      .integerConvolution, request, cost: productCost(request, geometry.depth, speed: 6)
+    ) { try plain.kernel($0) }
+    return [candidate] + kernel.blockedCandidates(request)
   }
 }

@@ -48,20 +48,27 @@ final class OperandBuffer {
   /// Writes a tensor's elements to their places, and zeros to the unused slots.
   convenience init(_ tensor: Tensor, _ layout: Layout) throws {
     try self.init(Operand(tensor.dataType, tensor.shape, layout: layout))
-    guard operand.blocks != nil, let values = tensor.elements(as: Float.self) else {
+    guard operand.blocks != nil else {
       tensor.withUnsafeBytes {
         if let from = $0.baseAddress { pointer.copyMemory(from: from, byteCount: $0.count) }
       }
       return
     }
+    let width = operand.dataType.byteWidth
     for range in ownElements {
-      (floats + range.lowerBound).update(repeating: 0, count: range.count)
+      (pointer + range.lowerBound * width)
+        .initializeMemory(as: UInt8.self, repeating: 0, count: range.count * width)
     }
-    for (place, value) in zip(places, values) { floats[place] = value }
+    let places = places
+    tensor.withUnsafeBytes { source in
+      for (index, place) in places.enumerated() {
+        (pointer + place * width)
+          .copyMemory(from: source.baseAddress! + index * width, byteCount: width)
+      }
+    }
   }
 
   var pointer: UnsafeMutableRawPointer { storage.base + margin }
-  private var floats: UnsafeMutablePointer<Float> { pointer.assumingMemoryBound(to: Float.self) }
 
   /// For each element in row-major order: where it lies, in elements.
   private var places: [Int] {
@@ -99,7 +106,13 @@ final class OperandBuffer {
         $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: operand.byteCount))
       }
     }
-    return try Tensor(places.map { floats[$0] }, shape: operand.shape)
+    let (places, width) = (places, operand.dataType.byteWidth)
+    return try Tensor(dataType: operand.dataType, shape: operand.shape) { target in
+      for (index, place) in places.enumerated() {
+        (target.baseAddress! + index * width)
+          .copyMemory(from: pointer + place * width, byteCount: width)
+      }
+    }
   }
 
   /// The slots that no channel uses.
@@ -125,8 +138,11 @@ final class OperandBuffer {
     for image in ownElements {
       for slot in unusedSlots {
         let lane = image.lowerBound + slot / blockWidth * blockWidth * pixels + slot % blockWidth
-        for pixel in 0..<pixels where floats[lane + pixel * blockWidth] != 0 {
-          return "unused slot \(slot) holds \(floats[lane + pixel * blockWidth])"
+        for pixel in 0..<pixels {
+          let element = margin + (lane + pixel * blockWidth) * width
+          if bytes[element..<element + width].contains(where: { $0 != 0 }) {
+            return "unused slot \(slot) is not zero"
+          }
         }
       }
     }

@@ -12,6 +12,7 @@ struct OperatorCase {
   var outputCount = 1
   var epilogue: [EpilogueStage] = []
   var prologue: Prologue?
+  var domain = ""
 
   init(
     _ type: String, opset: Int = OperatorTable.latestOpset, _ attributes: [String: Attribute] = [:],
@@ -32,7 +33,8 @@ struct OperatorCase {
     }
     let outputs = (0..<outputCount).map { graph.addValue(Value(name: "output\($0)", type: nil)) }
     graph.addNode(
-      name: type, operatorType: type, opset: opset, inputs: inputs, outputs: outputs,
+      name: type, domain: domain, operatorType: type, opset: opset, inputs: inputs,
+      outputs: outputs,
       attributes: attributes)
     graph.updateNode(at: 0) {
       $0.epilogue = epilogue

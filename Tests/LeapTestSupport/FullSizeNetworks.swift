@@ -1,4 +1,4 @@
-// FullSizeNetworks: the ten networks that `make models` writes, and ONNX Runtime's outputs of networks.
+// FullSizeNetworks: the networks that `make models` writes, and ONNX Runtime's outputs of networks.
 
 import Leapstone
 
@@ -7,6 +7,9 @@ package enum FullSizeNetworks {
     "resnet18", "resnet50", "resnet50v2", "densenet121", "unet", "unet_resnet34",
     "inception_resnet_v2", "inception_v3", "mobilenet_v3_large", "efficientnet_b0",
   ]
+
+  /// ResNet-50 as ONNX Runtime's quantiser writes it; with `.top1.npz`, pictures and what ONNX Runtime makes of them.
+  package static let quantized = "resnet50_qdq"
 
   /// The folder that they lie in; nil, with a line that says so, where they were not made.
   package static func folder() -> String? { TestData.generated("models", variable: "MODELS") }

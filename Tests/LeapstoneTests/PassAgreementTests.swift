@@ -43,6 +43,15 @@ import Testing
       }
     }
 
+    /// A graph between DequantizeLinear and QuantizeLinear, whose results QuantizedNetworkTests holds to ONNX Runtime's.
+    static func quantized() -> [Network] {
+      guard let models = FullSizeNetworks.folder() else { return [] }
+      let path = "\(models)/\(FullSizeNetworks.quantized).onnx"
+      return [
+        Network(testDescription: FullSizeNetworks.quantized, path: path, sets: [], tolerance: 0)
+      ]
+    }
+
     /// Real models from public repositories.
     private static func published() -> [Network] {
       guard let models = TestData.sharedModels() else { return [] }
@@ -103,7 +112,7 @@ import Testing
   @Test(arguments: passes)
   func changesANetwork(pass: String) throws {
     guard FullSizeNetworks.folder() != nil, TestData.sharedModels() != nil else { return }
-    let isChanged = try Network.all().contains { network in
+    let isChanged = try (Network.all() + Network.quantized()).contains { network in
       func graph(_ choice: Choice) throws -> String {
         "\(try network.session(choice).program.graph)"
       }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "leap_cpu.h"
+
 /// y = round(x / scale) + zero within low...high; NaN gives `low`. Strides are in elements, 0 repeats one. y may be x.
 void leap_quantize_run(
     const float *x, const float *scale, ptrdiff_t scale_stride, const float *zero, ptrdiff_t zero_stride, float low,
@@ -46,8 +48,8 @@ typedef struct leap_quantization {
 
 /// y = quantised (a + b) or, where `multiplies` is 1, (a b), of bytes that are signed or not; strides as above.
 void leap_quantized_binary_run(
-    int multiplies, int is_signed, const uint8_t *a, ptrdiff_t sa, leap_quantization qa, const uint8_t *b, ptrdiff_t sb,
-    leap_quantization qb, uint8_t *y, leap_quantization qy, ptrdiff_t count);
+    leap_isa isa, int multiplies, int is_signed, const uint8_t *a, ptrdiff_t sa, leap_quantization qa, const uint8_t *b,
+    ptrdiff_t sb, leap_quantization qb, uint8_t *y, leap_quantization qy, ptrdiff_t count);
 
 /// y = table[x].
 void leap_lookup_run(const uint8_t *table, const uint8_t *x, uint8_t *y, ptrdiff_t count);

@@ -25,8 +25,12 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case heap
   case identity
   case im2col
+  case integerBlocked = "integer-blocked"
   case integerConvolution = "integer-convolution"
+  case integerDepthwise = "integer-depthwise"
   case integerProduct = "integer-product"
+  case integerStem = "integer-stem"
+  case integerWinograd = "integer-winograd"
   case localResponse = "local-response"
   case loss
   case mean
@@ -65,7 +69,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
 
   private var family: String? {
     switch self {
-    case .winograd1d, .winograd2, .winograd4: "winograd"
+    case .integerWinograd, .winograd1d, .winograd2, .winograd4: "winograd"
     default: nil
     }
   }

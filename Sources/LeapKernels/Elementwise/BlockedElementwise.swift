@@ -14,8 +14,9 @@ extension KernelCandidate {
   ///
   /// Inputs may have the output's shape, one number for each channel, or one number.
   package func blocked(_ request: KernelRequest) -> KernelCandidate? {
-    guard let output = request.outputs.first ?? nil, output.dataType == .float32,
-      output.shape.rank >= 3, request.outputs.count == 1,
+    guard let output = request.outputs.first ?? nil,
+      BlockedElementwise.types.contains(output.dataType), output.shape.rank >= 3,
+      request.outputs.count == 1,
       let blocks = BlockedElementwise.blocks(request, output)
     else { return nil }
     var roles: [BlockedElementwise.Role?] = []
@@ -55,6 +56,9 @@ extension KernelCandidate {
 }
 
 enum BlockedElementwise {
+  /// The element types of blocked tensors.
+  static let types: Set<DataType> = [.float32, .int8, .uint8]
+
   /// What an operand is to the output.
   enum Role: Sendable {
     /// Of its shape, or of one pixel for each channel.
@@ -83,7 +87,7 @@ enum BlockedElementwise {
   /// How the channels of the first blocked input of the output's shape are grouped.
   static func blocks(_ request: KernelRequest, _ output: Operand) -> ChannelBlocks? {
     for (operand, layout) in zip(request.inputs, request.available) {
-      if let operand, operand.shape == output.shape, operand.dataType == .float32,
+      if let operand, operand.shape == output.shape, operand.dataType == output.dataType,
         let blocks = layout?.blocks, blocks.width == request.instructionSet.blockWidth
       {
         return blocks
@@ -96,13 +100,13 @@ enum BlockedElementwise {
     _ operand: Operand, _ index: Int, _ request: KernelRequest, _ output: Operand
   ) -> Role? {
     if operand.shape.elementCount == 1 { return .scalar }
-    guard operand.dataType == .float32 else { return nil }
+    guard operand.dataType == output.dataType else { return nil }
     let (rank, channels) = (output.shape.rank, output.shape[1])
     let own = Array(repeating: 1, count: max(0, rank - operand.shape.rank)) + operand.shape
     guard own.count == rank, own[1] == channels else { return nil }
     let isOnePixel = own[2...].allSatisfy { $0 == 1 }
     if request.constantInputs.contains(index) {
-      return isOnePixel && own[0] == 1 ? .constantChannels : nil
+      return isOnePixel && own[0] == 1 && operand.dataType == .float32 ? .constantChannels : nil
     }
     guard operand.shape.rank == rank, own[0] == output.shape[0] || own[0] == 1,
       isOnePixel || operand.shape.dimensions[2...] == output.shape.dimensions[2...]

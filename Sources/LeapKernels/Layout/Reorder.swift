@@ -74,6 +74,7 @@ private struct ImageReorder: Sendable {
   private let unused: [Int]
   private let source: Side
   private let target: Side
+  private let isOfBytes: Bool
 
   /// Strides of one side, in elements.
   private struct Side: Sendable {
@@ -105,9 +106,10 @@ private struct ImageReorder: Sendable {
     }
   }
 
-  /// - Throws: `OperatorError` where there are no channels, elements of another width than float32, or planes with gaps.
+  /// - Throws: `OperatorError` where there are no channels, elements that are no bytes and no float32, or planes with gaps.
   init(from source: Operand, to target: Operand) throws {
-    guard source.shape.rank >= 2, source.dataType.byteWidth == 4 else {
+    isOfBytes = source.dataType.byteWidth == 1
+    guard source.shape.rank >= 2, isOfBytes || source.dataType.byteWidth == 4 else {
       throw OperatorError("\(source.dataType) \(source.shape) has no blocked layout")
     }
     self.source = try Side(source)
@@ -141,6 +143,7 @@ private struct ImageReorder: Sendable {
   func copy(
     _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, image: Int, pixels: Range<Int>
   ) {
+    if isOfBytes { return copyBytes(from, to, image: image, pixels: pixels) }
     let input = from.assumingMemoryBound(to: Float.self) + image * source.image
     let output = to.assumingMemoryBound(to: Float.self) + image * target.image
     let (first, count) = (pixels.lowerBound, pixels.count)
@@ -169,6 +172,24 @@ private struct ImageReorder: Sendable {
     for slot in unused {
       let y = output + slot + first * width
       for pixel in 0..<count { y[pixel * width] = 0 }
+    }
+  }
+
+  private func copyBytes(
+    _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, image: Int, pixels: Range<Int>
+  ) {
+    let input = from.assumingMemoryBound(to: UInt8.self) + image * source.image
+    let output = to.assumingMemoryBound(to: UInt8.self) + image * target.image
+    let (first, count) = (pixels.lowerBound, pixels.count)
+    let (dx, dy) = (source.blocks?.width ?? 1, target.blocks?.width ?? 1)
+    for run in runs {
+      leap_byte_reorder(
+        run.channels, count, input + run.source + first * dx,
+        source.blocks == nil ? source.channel : 1, dx, output + run.target + first * dy,
+        target.blocks == nil ? target.channel : 1, dy)
+    }
+    for slot in unused {
+      for pixel in 0..<count { output[slot + (first + pixel) * dy] = 0 }
     }
   }
 }

@@ -10,13 +10,23 @@ package enum UnusedSlots {
     let unused = (0..<blocks.slots).filter { !used.contains($0) }
     if unused.isEmpty { return nil }
     let (pixels, width) = (output.shape.inner(from: 2), blocks.width)
-    let imageStride = output.imageStride
+    let (imageStride, isOfBytes) = (output.imageStride, output.dataType.byteWidth == 1)
     return Phase(blockCount: output.shape[0]) { invocation, image in
-      let y = invocation.output(0).assumingMemoryBound(to: Float.self) + image * imageStride
       for slot in unused {
-        let lane = y + slot / width * pixels * width + slot % width
-        for pixel in 0..<pixels { lane[pixel * width] = 0 }
+        let lane = image * imageStride + slot / width * pixels * width + slot % width
+        if isOfBytes {
+          clear(UInt8.self, invocation.output(0), from: lane, count: pixels, step: width)
+        } else {
+          clear(Float.self, invocation.output(0), from: lane, count: pixels, step: width)
+        }
       }
     }
+  }
+
+  private static func clear<Element: Numeric>(
+    _ type: Element.Type, _ output: UnsafeMutableRawPointer, from first: Int, count: Int, step: Int
+  ) {
+    let y = output.assumingMemoryBound(to: type) + first
+    for index in 0..<count { y[index * step] = 0 }
   }
 }

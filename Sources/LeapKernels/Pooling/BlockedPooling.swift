@@ -107,7 +107,7 @@ package enum BlockedPooling {
 
 extension PoolingGeometry {
   /// The windows for C, where there are two dimensions at most.
-  fileprivate var windows: leap_blocked_windows {
+  var windows: leap_blocked_windows {
     func pair(_ values: [Int], _ fill: Int) -> (Int, Int) {
       values.count == 1 ? (fill, values[0]) : (values[0], values[1])
     }

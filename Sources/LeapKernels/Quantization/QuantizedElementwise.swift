@@ -29,6 +29,7 @@ package enum QuantizedElementwise {
   ) throws -> Kernel {
     let output = try request.requiredOutput(0)
     let isSigned = output.dataType == .int8
+    let set = request.instructionSet.cValue
     let loop = StridedLoop(
       output.shape,
       [output, try request.requiredInput(a.input), try request.requiredInput(b.input)])
@@ -41,7 +42,7 @@ package enum QuantizedElementwise {
       let qy = y.value(invocation, isSigned: isSigned)
       loop.forEachRun(of: block) { offsets, count in
         leap_quantized_binary_run(
-          multiplies ? 1 : 0, isSigned ? 1 : 0, left + offsets[1], loop.runStrides[1], qa,
+          set, multiplies ? 1 : 0, isSigned ? 1 : 0, left + offsets[1], loop.runStrides[1], qa,
           right + offsets[2], loop.runStrides[2], qb, result + offsets[0], qy, count)
       }
     }

@@ -4,6 +4,9 @@ package var standardPasses: [any Pass.Type] {
   [
     DeadCode.self,
     ShapeFolding.self,
+    IntegerEvaluation.self,
+    // The nodes that dequantised what is read as bytes.
+    DeadCode.self,
     ConstantFolding.self,
     IdentityRemoval.self,
     CommonSubexpressions.self,

@@ -1,0 +1,223 @@
+// BlockedIntegerConvolution: QLinearConv on images whose channels are blocked: products of widened pixels with filters that stay
+// bytes, and depthwise convolutions.
+//
+// 1. The same bits as IntegerConvolution: sums are exact, their requantisation is the same operations.
+// 2. A block widens what its windows cover into scratch, and computes all that it makes from there.
+
+import CLeapKernels
+import LeapTensors
+
+extension IntegerConvolution {
+  /// The candidates whose results are blocked; empty where there are none: filters must be constants, and results bytes.
+  package func blockedCandidates(_ request: KernelRequest) -> [KernelCandidate] {
+    guard requantization != nil, request.constantInputs.contains(filters),
+      Shape.product([geometry.batch, geometry.outputPixels, geometry.inputPixels]) > 0,
+      geometry.outputChannels > 0, geometry.inputChannels > 0,
+      let planar = PlanarGeometry(geometry)
+    else { return [] }
+    let width = request.instructionSet.blockWidth
+    let blocked = LayoutRequirement.blocked(width: width)
+    if geometry.groups > 1 {
+      guard geometry.groupInputs == 1, geometry.groupOutputs == 1 else { return [] }
+      let own = ChannelBlocks(width: width, channels: geometry.outputChannels)
+      return [
+        blockedCandidate(.integerDepthwise, request, planar, input: .blockedAs(own), speed: 30) {
+          _ in
+          ByteFilters(depthwise: geometry, planar, width: width)
+        } bind: {
+          try ByteDepthwise(self, planar, $0).kernel()
+        }
+      ]
+    }
+    let isStem =
+      geometry.inputChannels <= 4 && planar.taps > 1 && planar.dilation.width == 1
+      && request.available[image]?.blocks == nil
+    let winograd =
+      ByteWinograd.applies(to: planar)
+      ? [
+        blockedCandidate(
+          .integerWinograd, request, planar, input: blocked, speed: 150,
+          operations: ByteWinograd.operations(geometry, planar, width: width)
+        ) {
+          ByteFilters(
+            geometry, planar, $0.inputs[image]?.blocks, isStem: false, width: width, hasSums: true)
+        } bind: {
+          try ByteWinograd(self, planar, $0).kernel()
+        }
+      ] : []
+    return winograd
+      + (isStem ? [true, false] : [false]).map { isStem in
+        blockedCandidate(
+          isStem ? .integerStem : .integerBlocked, request, planar,
+          input: isStem ? .innerContiguous(from: 2) : blocked, speed: 150
+        ) {
+          ByteFilters(geometry, planar, $0.inputs[image]?.blocks, isStem: isStem, width: width)
+        } bind: {
+          try ByteProduct(self, planar, $0, isStem: isStem).kernel()
+        }
+      }
+  }
+
+  private func blockedCandidate(
+    _ name: Algorithm, _ request: KernelRequest, _ planar: PlanarGeometry,
+    input: LayoutRequirement, speed: Double, operations: Double? = nil,
+    filters packed: @escaping @Sendable (KernelRequest) -> ByteFilters,
+    bind: @escaping @Sendable (KernelRequest) throws -> Kernel
+  ) -> KernelCandidate {
+    let isSigned = request.inputs[filters]?.dataType == .int8
+    var inputs = [LayoutRequirement](repeating: .contiguous, count: request.inputs.count)
+    inputs[image] = input
+    // Widening an element costs about as much as 8 operations.
+    let covered = planar.sampled.covered
+    let widened = Double(
+      geometry.batch * covered.height * covered.width * geometry.inputChannels)
+    let weights = Double(geometry.batch * (request.inputs[filters]?.byteCount ?? 0))
+    return KernelCandidate(
+      name: name, inputs: inputs,
+      outputs: [.blocked(width: request.instructionSet.blockWidth)],
+      packing: [filters: { packed($0).recipe(isSigned: isSigned) }],
+      cost: Cost(
+        operations: (operations ?? geometry.operations) + 8 * widened, bytes: request.variableBytes,
+        weightBytes: weights, operationsPerNanosecond: speed),
+      bind: bind)
+  }
+}
+
+/// What blocked convolutions of bytes share: operands, and how results become bytes.
+struct ByteOperands: Sendable {
+  let places: IntegerConvolution
+  let planar: PlanarGeometry
+  let set: leap_isa
+  let width: Int
+  /// All groups of output channels.
+  let groups: Int
+  let imageStride: Int
+  let outputStride: Int
+  let channels: Int
+  private let xIsSigned: Bool
+  private let wIsSigned: Bool
+  private let zeroCount: Int
+  /// Slots of the image that no channel uses.
+  private let unusedSlots: [Int]
+  private let slots: Int
+  private let finish: Requantization.Bound
+  private let clearing: Phase?
+
+  init(_ places: IntegerConvolution, _ planar: PlanarGeometry, _ request: KernelRequest) throws {
+    guard let requantization = places.requantization else {
+      throw OperatorError("a blocked convolution of bytes makes bytes")
+    }
+    let (x, y) = (try request.requiredInput(places.image), try request.requiredOutput(0))
+    self.places = places
+    self.planar = planar
+    set = request.instructionSet.cValue
+    width = request.instructionSet.blockWidth
+    channels = places.geometry.outputChannels
+    groups = ChannelBlocks(width: width, channels: channels).groups
+    imageStride = x.imageStride
+    outputStride = y.imageStride
+    xIsSigned = x.dataType == .int8
+    wIsSigned = try request.requiredInput(places.filters).dataType == .int8
+    let zeros = places.filterZero.flatMap { $0 < request.inputs.count ? request.inputs[$0] : nil }
+    zeroCount = zeros?.shape.elementCount ?? 0
+    let used = Set(x.channelSlots ?? [])
+    slots = x.blocks?.slots ?? 0
+    unusedSlots = (0..<slots).filter { !used.contains($0) }
+    finish = try Requantization.Bound(requantization, request)
+    clearing = UnusedSlots.clearing(y)
+  }
+
+  /// The kernel of these blocks, and of what clears unused slots.
+  func kernel(
+    blocks: Int, scratch: Int, body: @escaping @Sendable (Invocation, Int) -> Void
+  ) -> Kernel {
+    let compute = Phase(blockCount: blocks) { body($0, $1) }
+    return Kernel(phases: [compute] + (clearing.map { [$0] } ?? []), scratchPerWorker: scratch)
+  }
+
+  func x(_ invocation: Invocation, image: Int) -> UnsafePointer<UInt8> {
+    (invocation.input(places.image) + image * imageStride).assumingMemoryBound(to: UInt8.self)
+  }
+
+  /// The first byte of a group's plane in the output.
+  func y(_ invocation: Invocation, image: Int, group: Int) -> UnsafeMutablePointer<UInt8> {
+    (invocation.output(0) + image * outputStride + group * planar.outputPixels * width)
+      .assumingMemoryBound(to: UInt8.self)
+  }
+
+  var sign: Int32 { xIsSigned ? 1 : 0 }
+
+  /// Widens a part of an image. Slots that no channel uses become zeros, which sums of pixels do not see.
+  func widen(
+    _ invocation: Invocation, image: Int, _ window: leap_blocked_window,
+    into panel: UnsafeMutablePointer<Int16>
+  ) {
+    var window = window
+    leap_byte_panel(
+      set, sign, &window, slots / width, zeroPoint(invocation), x(invocation, image: image), panel)
+    for slot in unusedSlots {
+      for pixel in 0..<window.rows * window.columns { panel[pixel * slots + slot] = 0 }
+    }
+  }
+
+  func zeroPoint(_ invocation: Invocation) -> Int32 {
+    guard let zero = places.imageZero.flatMap({ invocation.optionalInput($0) }) else { return 0 }
+    return xIsSigned ? Int32(zero.load(as: Int8.self)) : Int32(zero.load(as: UInt8.self))
+  }
+
+  /// Bytes of the parameters of so many groups.
+  func parameterBytes(_ groups: Int) -> Int { groups * width * 12 }
+
+  /// Writes the parameters of some groups' results to scratch.
+  func results(
+    _ invocation: Invocation, of groups: Range<Int>, into scratch: UnsafeMutableRawPointer
+  ) -> ByteResults {
+    let slots = groups.count * width
+    let bias = scratch.assumingMemoryBound(to: Int32.self)
+    let scale = (scratch + 4 * slots).assumingMemoryBound(to: Float.self)
+    let zeros = (scratch + 8 * slots).assumingMemoryBound(to: Int32.self)
+    var hasZeros = false
+    for slot in 0..<slots {
+      let channel = groups.lowerBound * width + slot
+      guard channel < channels else {
+        (bias[slot], scale[slot], zeros[slot]) = (0, 0, 0)
+        continue
+      }
+      bias[slot] = finish.bias(invocation, at: channel)
+      scale[slot] = finish.scale(invocation, left: 0, right: channel)
+      zeros[slot] = filterZero(invocation, channel)
+      hasZeros = hasZeros || zeros[slot] != 0
+    }
+    return ByteResults(
+      bias: bias, scale: scale, zeros: hasZeros ? zeros : nil, zero: finish.zero(invocation),
+      low: finish.low, high: finish.high)
+  }
+
+  /// The zero point of a filter, as packed filters have it: those without a sign are less 128.
+  private func filterZero(_ invocation: Invocation, _ channel: Int) -> Int32 {
+    let shift: Int32 = wIsSigned ? 0 : 128
+    guard zeroCount > 0, let zero = places.filterZero.flatMap({ invocation.optionalInput($0) })
+    else { return -shift }
+    let place = zeroCount == 1 ? 0 : channel
+    return wIsSigned
+      ? Int32(zero.load(fromByteOffset: place, as: Int8.self))
+      : Int32(zero.load(fromByteOffset: place, as: UInt8.self)) - shift
+  }
+}
+
+/// The parameters of a few groups' results in scratch.
+struct ByteResults {
+  let bias: UnsafePointer<Int32>
+  let scale: UnsafePointer<Float>
+  let zeros: UnsafePointer<Int32>?
+  let zero: Float
+  let low: Float
+  let high: Float
+
+  /// Those from a slot on, for C.
+  func from(_ slot: Int) -> leap_byte_results {
+    leap_byte_results(
+      bias: bias + slot, scale: scale + slot, filter_zero: zeros.map { $0 + slot }, zero: zero,
+      low: low, high: high)
+  }
+}
