@@ -84,9 +84,10 @@ package struct Conv: EpilogueOperator {
         try DepthwiseConvolution.kernel(geometry, $0)
       }
     }
-    // Writing and reading an element of the matrix costs about as much as 16 operations.
+    // A product with few columns takes as long as one with about eight. Writing and reading an element of the matrix costs about
+    // as much as 16 operations.
     return LeapOperators.plainCandidate(
-      .im2col, geometry, request, speed: 50,
+      .im2col, geometry, request, speed: 50 * min(1, Double(geometry.outputPixels) / 8),
       overhead: 16 * Im2colConvolution.matrixElements(geometry)
     ) {
       try PlainPrologue.kernel($0) { try Im2colConvolution.kernel(geometry, $0) }
