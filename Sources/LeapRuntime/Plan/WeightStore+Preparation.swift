@@ -27,7 +27,7 @@ extension WeightStore {
     guard sorted.reduce(0, { saturatingSum($0, $1.byteCount) }) >= WeightStore.worthHelpers else {
       return []
     }
-    let program = PackingProgram(self, sorted)
+    let program = PackingProgram(self, sorted, width: width)
     let team = Team.enlist(width: width, program: program)
     defer { team.finish() }
     try team.run(region: 0, blockCount: sorted.count)
@@ -39,15 +39,18 @@ extension WeightStore {
 private final class PackingProgram: ParallelProgram {
   private let store: WeightStore
   private let requests: [WeightStore.Request]
+  private let buffers: [PackingBuffer]
   let weights = Mutex<[Weight]>([])
 
-  init(_ store: WeightStore, _ requests: [WeightStore.Request]) {
+  init(_ store: WeightStore, _ requests: [WeightStore.Request], width: Int) {
     self.store = store
     self.requests = requests
+    buffers = (0..<max(1, width)).map { _ in PackingBuffer() }
   }
 
   func perform(region: Int, block: Int, worker: Int) throws {
-    let weight = try store.weight(requests[block].value, packing: requests[block].recipe)
+    let weight = try store.weight(
+      requests[block].value, packing: requests[block].recipe, through: buffers[worker])
     weights.guarded { $0.append(weight) }
   }
 }

@@ -62,6 +62,26 @@ final class WeightAccount: Sendable {
   var byteCounts: (mapped: Int, owned: Int) { bytes.guarded { $0 } }
 }
 
+/// What one worker reads constants through. Memory that is fresh from the system costs a fault for each page, so that a buffer
+/// serves one constant after the other.
+package final class PackingBuffer: @unchecked Sendable {
+  private var kept: TensorStorage?
+
+  package init() {}
+
+  /// At least `byteCount` bytes, until the next call.
+  ///
+  /// - Throws: `ModelError.outOfMemory`.
+  func storage(_ byteCount: Int) throws -> TensorStorage {
+    if let kept, kept.byteCount >= byteCount { return kept }
+    // The old one goes first: both need not fit at once.
+    kept = nil
+    let made = try TensorStorage(lasting: byteCount)
+    kept = made
+    return made
+  }
+}
+
 package final class WeightStore: Sendable {
   /// A constant, and the packing that a kernel wants it in.
   struct Key: Hashable, Sendable {
@@ -109,8 +129,12 @@ package final class WeightStore: Sendable {
 
   /// The bytes of a constant, packed by a recipe or as they are. Made once; later calls share it as long as anybody holds it.
   ///
+  /// - Parameter buffer: what it is read through, where more are packed.
   /// - Throws: `RunError.overBudget` before it is made; what reading the constant throws.
-  package func weight(_ value: ValueID, packing recipe: PackingRecipe?) throws -> Weight {
+  package func weight(
+    _ value: ValueID, packing recipe: PackingRecipe?,
+    through buffer: PackingBuffer = PackingBuffer()
+  ) throws -> Weight {
     let key = Key(value: value, recipe: recipe?.key)
     if let weight = entries.guarded({ $0[key]?.weight }) { return weight }
     guard let constant = graph.constants[value] else {
@@ -119,7 +143,7 @@ package final class WeightStore: Sendable {
     let bytes = recipe?.byteCount ?? constant.byteCount
     try account.charge(bytes)
     let made: (storage: TensorStorage, isMapped: Bool)
-    do { made = try keptWeight(key, constant, bytes) ?? make(constant, recipe) } catch {
+    do { made = try keptWeight(key, constant, bytes) ?? make(constant, recipe, buffer) } catch {
       account.uncharge(bytes)
       throw error
     }
@@ -187,12 +211,12 @@ package final class WeightStore: Sendable {
   }
 
   private func make(
-    _ constant: Constant, _ recipe: PackingRecipe?
+    _ constant: Constant, _ recipe: PackingRecipe?, _ buffer: PackingBuffer
   ) throws -> (storage: TensorStorage, isMapped: Bool) {
     if isCounting { return (try TensorStorage(byteCount: 0), staysMapped(constant, recipe)) }
     if let recipe {
       let packed = try TensorStorage(lasting: recipe.byteCount)
-      try WeightStore.pack(constant, recipe, into: packed.base)
+      try WeightStore.pack(constant, recipe, into: packed.base, through: buffer)
       return (packed, false)
     }
     if staysMapped(constant, nil), case .file(let file, let offset) = constant.source {
@@ -207,7 +231,8 @@ package final class WeightStore: Sendable {
 
   /// Packs a constant, through a small buffer where it does not lie in memory and the recipe takes it by rows.
   private static func pack(
-    _ constant: Constant, _ recipe: PackingRecipe, into target: UnsafeMutableRawPointer
+    _ constant: Constant, _ recipe: PackingRecipe, into target: UnsafeMutableRawPointer,
+    through buffer: PackingBuffer
   ) throws {
     let isInMemory: Bool
     switch constant.source {
@@ -221,7 +246,7 @@ package final class WeightStore: Sendable {
       return
     }
     let run = min(recipe.rows, max(1, packingBuffer / max(1, rowBytes)))
-    let buffer = try TensorStorage(lasting: run * rowBytes)
+    let buffer = try buffer.storage(run * rowBytes)
     for first in stride(from: 0, to: recipe.rows, by: run) {
       let rows = first..<min(first + run, recipe.rows)
       try constant.read(
