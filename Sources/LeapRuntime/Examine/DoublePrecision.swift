@@ -44,8 +44,7 @@ package enum DoublePrecision {
   package static func widened(
     _ model: Model, table: OperatorTable = .standard
   ) throws -> WidenedModel {
-    var whole = try HalfPrecision.computedInSingle(FunctionInliner.inlined(model), table: table)
-    _ = try ShapeInference.run(&whole.graph, table: table)
+    var whole = try model.withoutFunctionsAndHalves(table: table)
     var widening = try GraphWidening(whole.graph, table)
     for node in whole.graph.nodes { try widening.add(node) }
     whole.graph = widening.graph

@@ -138,8 +138,7 @@ struct Measurer: Sendable {
     _ model: Model, inputs: [String: RunValue], outputs: [String], reference: ReferenceValues,
     interruption: Interruption
   ) throws {
-    var whole = try HalfPrecision.computedInSingle(FunctionInliner.inlined(model))
-    _ = try ShapeInference.run(&whole.graph, table: .standard)
+    let whole = try model.withoutFunctionsAndHalves()
     self.model = whole
     self.inputs = inputs
     self.outputs = outputs

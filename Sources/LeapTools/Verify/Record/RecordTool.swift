@@ -47,8 +47,7 @@ struct RecordTool: Sendable {
     let loaded = try LoadedModel(source.open(options), settings.engine.shapes, console)
     var model = try source.read(ReadOptions(externalDataRoots: options.externalDataRoots))
     let digest = try ModelDigest.text(of: source, model)
-    model = try HalfPrecision.computedInSingle(FunctionInliner.inlined(model))
-    _ = try ShapeInference.run(&model.graph, table: .standard)
+    model = try model.withoutFunctionsAndHalves()
     let (sets, note, preset) = try exactSets(model, loaded)
     let budgets = try budgets(sets, model, loaded.session)
     let manifest = GoldenManifest(
