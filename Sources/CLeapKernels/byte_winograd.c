@@ -20,14 +20,14 @@ enum { POSITIONS = 36, TILE = 4, TAPS = 3, EDGE = TILE + TAPS - 1 };
     Y[5 * STEP] = 4 * x1 - 5 * x3 + x5;                                                                             \
   }
 
-// The rows of G, multiplied, times three elements.
+// The rows of G, multiplied, times three elements; elements of the result lie STEP apart.
 #define FILTER_LINE(T, W0, W1, W2, Y, STEP)                                                                         \
   {                                                                                                                 \
-    const T sum = (W0) + (W2), far = (W0) + 4 * (W2), twice = 2 * (W1);                                             \
-    Y[0] = (W0);                                                                                                    \
-    Y[STEP] = -(sum + (W1)), Y[2 * STEP] = (W1) - sum;                                                              \
-    Y[3 * STEP] = far + twice, Y[4 * STEP] = far - twice;                                                           \
-    Y[5 * STEP] = (W2);                                                                                             \
+    const T w0 = W0, w1 = W1, w2 = W2, sum = w0 + w2, far = w0 + 4 * w2, twice = 2 * w1;                            \
+    *(T *)(Y) = w0;                                                                                                 \
+    *(T *)((Y) + (STEP)) = -(sum + w1), *(T *)((Y) + 2 * (STEP)) = w1 - sum;                                        \
+    *(T *)((Y) + 3 * (STEP)) = far + twice, *(T *)((Y) + 4 * (STEP)) = far - twice;                                 \
+    *(T *)((Y) + 5 * (STEP)) = w2;                                                                                  \
   }
 
 // 24, 12, 6 and 6 times the four results of a line.
@@ -40,14 +40,6 @@ enum { POSITIONS = 36, TILE = 4, TAPS = 3, EDGE = TILE + TAPS - 1 };
     Y[2 * TO] = p + r;                                                                                              \
     Y[3 * TO] = q + 2 * s + 6 * M[5 * STEP];                                                                        \
   }
-
-#define AS_portable(V) V
-#define AS_neon(V) V
-#define AS_avx2(V) (__m256i)(V)
-#define AS_avx512(V) (__m512i)(V)
-#define leap_finish_neon leap_finish_portable
-#define leap_finish_for_neon leap_finish_for_portable
-#define leap_store_neon leap_store_portable
 
 static const int powers[TILE] = {3, 2, 1, 1};
 
@@ -87,13 +79,19 @@ static const int powers[TILE] = {3, 2, 1, 1};
     typedef int16_t H __attribute__((ext_vector_type(2 * LANES), aligned(2)));                                      \
     typedef int8_t B __attribute__((ext_vector_type(2 * LANES), aligned(1)));                                       \
     for (ptrdiff_t e = 0; e < count; e += 2 * LANES) {                                                              \
-      H tap[TAPS * TAPS], half[EDGE * TAPS], all[POSITIONS];                                                        \
-      for (int t = 0; t < TAPS * TAPS; t++)                                                                         \
-        tap[t] = __builtin_convertvector(*(const B *)(w + t * tap_stride + e), H);                                  \
-      for (int j = 0; j < TAPS; j++) FILTER_LINE(H, tap[j], tap[3 + j], tap[6 + j], (half + j), TAPS)               \
-      for (int i = 0; i < EDGE; i++)                                                                                \
-        FILTER_LINE(H, half[3 * i], half[3 * i + 1], half[3 * i + 2], (all + i * EDGE), 1)                          \
-      for (int i = 0; i < POSITIONS; i++) *(H *)(u + i * plane + e) = all[i];                                       \
+      H t[TAPS * TAPS];                                                                                             \
+      LEAP_UNROLL for (int k = 0; k < TAPS * TAPS; k++)                                                             \
+        t[k] = __builtin_convertvector(*(const B *)(w + k * tap_stride + e), H);                                    \
+      int16_t *line = u + e;                                                                                        \
+      const ptrdiff_t row = EDGE * plane;                                                                           \
+      FILTER_LINE(H, t[0], t[1], t[2], line, plane)                                                                 \
+      FILTER_LINE(H, -(t[0] + t[3] + t[6]), -(t[1] + t[4] + t[7]), -(t[2] + t[5] + t[8]), line + row, plane)        \
+      FILTER_LINE(H, t[3] - t[0] - t[6], t[4] - t[1] - t[7], t[5] - t[2] - t[8], line + 2 * row, plane)             \
+      FILTER_LINE(                                                                                                  \
+          H, t[0] + 2 * t[3] + 4 * t[6], t[1] + 2 * t[4] + 4 * t[7], t[2] + 2 * t[5] + 4 * t[8], line + 3 * row, plane) \
+      FILTER_LINE(                                                                                                  \
+          H, t[0] - 2 * t[3] + 4 * t[6], t[1] - 2 * t[4] + 4 * t[7], t[2] - 2 * t[5] + 4 * t[8], line + 4 * row, plane) \
+      FILTER_LINE(H, t[6], t[7], t[8], line + 5 * row, plane)                                                       \
     }                                                                                                               \
   }                                                                                                                 \
   TARGET static void results_##ISA(                                                                                 \
@@ -102,7 +100,7 @@ static const int powers[TILE] = {3, 2, 1, 1};
     typedef uint32_t U __attribute__((ext_vector_type(LANES), aligned(4)));                                         \
     typedef int32_t S __attribute__((ext_vector_type(LANES), aligned(4)));                                          \
     const leap_finish_##ISA finish = leap_finish_for_##ISA(q, 0);                                                   \
-    const U centre = *(const U *)middle;                                                                            \
+    const U centre = *(const U *)middle, start = centre + *(const U *)q->bias;                                      \
     const ptrdiff_t plane = d->rows * d->across * lanes;                                                            \
     for (ptrdiff_t tile = 0; tile < d->rows * d->across; tile++) {                                                  \
       const ptrdiff_t top = tile / d->across * TILE, left = tile % d->across * TILE;                                \
@@ -111,12 +109,15 @@ static const int powers[TILE] = {3, 2, 1, 1};
       for (int j = 0; j < EDGE; j++) RESULT_LINE(U, (all + j), EDGE, (half + j), EDGE)                              \
       for (int i = 0; i < TILE && top + i < d->height; i++) {                                                       \
         RESULT_LINE(U, (half + i * EDGE), 1, line, 1)                                                               \
-        for (int j = 0; j < TILE && left + j < d->width; j++) {                                                     \
+        leap_sum_##ISA all_sums[TILE];                                                                              \
+        LEAP_UNROLL for (int j = 0; j < TILE; j++) {                                                                \
           const int power = powers[i] + powers[j];                                                                  \
           const U residue = line[j] * 954437177u - (centre << power);                                               \
-          const U sum = (U)((S)residue >> power) + centre;                                                          \
-          leap_store_##ISA(AS_##ISA(sum), finish, y + ((top + i) * d->width + left + j) * LANES);                   \
+          all_sums[j] = (leap_sum_##ISA)((U)((S)residue >> power) + start);                                         \
         }                                                                                                           \
+        uint8_t *to = y + ((top + i) * d->width + left) * LANES;                                                    \
+        if (left + TILE <= d->width) leap_store_##ISA(all_sums, 1, TILE, finish, to);                               \
+        else for (int j = 0; left + j < d->width; j++) leap_store_##ISA(all_sums + j, 1, 1, finish, to + j * LANES); \
       }                                                                                                             \
     }                                                                                                               \
   }
@@ -144,7 +145,7 @@ void leap_byte_winograd_results(leap_isa isa, const leap_byte_tiles *tiles, cons
     SUM sum[P][V];                                                                                                  \
     LEAP_UNROLL for (int p = 0; p < P; p++) LEAP_UNROLL for (int v = 0; v < V; v++)                                 \
       sum[p][v] = is_first ? zero_##ISA() : load_##ISA(y + (p * V + v) * W);                                        \
-    for (ptrdiff_t k = 0; k < pairs; k++, u += 2 * V * W) {                                                         \
+    LEAP_ALIGNED for (ptrdiff_t k = 0; k < pairs; k++, u += 2 * V * W) {                                            \
       PAIRS w[V];                                                                                                   \
       LEAP_UNROLL for (int v = 0; v < V; v++) w[v] = pairs_at_##ISA(u + 2 * v * W);                                 \
       LEAP_UNROLL for (int p = 0; p < P; p++) {                                                                     \

@@ -21,6 +21,14 @@
 #endif
 
 #define LEAP_UNROLL _Pragma("clang loop unroll(full)")
+/// A loop that begins a line of the cache: one that is bound by decoding is some percent faster so.
+#define LEAP_ALIGNED
+#if defined(__has_c_attribute)
+#if __has_c_attribute(clang::code_align)
+#undef LEAP_ALIGNED
+#define LEAP_ALIGNED [[clang::code_align(64)]]
+#endif
+#endif
 
 // Vectors in memory are aligned no better than floats are.
 typedef float leap_f32x4 __attribute__((ext_vector_type(4), aligned(4)));

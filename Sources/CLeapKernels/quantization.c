@@ -1,6 +1,7 @@
 // quantization.c: loops that quantise and dequantise.
 #include "leap_quantization.h"
 
+#include "byte_results.h"
 #include "elementwise_types.h"
 #include "instruction_sets.h"
 
@@ -92,6 +93,52 @@ void leap_requantize_columns(
     BINARY_LOOP(T, LOW, HIGH, sa, sb)        \
   }
 
+#if defined(__x86_64__)
+
+enum { BINARY_AVX2 = 32 };
+
+// Eight bytes as floats.
+LEAP_TARGET_AVX2 LEAP_INLINE __m256 floats_avx2(int is_signed, const uint8_t *x) {
+  const __m128i bytes = _mm_loadl_epi64((const __m128i *)x);
+  return _mm256_cvtepi32_ps(is_signed ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes));
+}
+
+// The nearest integers of eight results of BINARY_LOOP. What is above the range is cut off first, as in leap_whole_avx2.
+#define WHOLE_AVX2(AT)                                                                                    \
+  {                                                                                                       \
+    const __m256 p = floats_avx2(is_signed, a + (AT)), q = floats_avx2(is_signed, b + (AT));              \
+    const __m256 value =                                                                                  \
+        multiplies ? _mm256_mul_ps(_mm256_mul_ps(_mm256_sub_ps(p, za), _mm256_sub_ps(q, zb)), left)       \
+                   : _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(p, left), _mm256_mul_ps(q, right)), fixed); \
+    whole[((AT) - i) / 8] = _mm256_cvtps_epi32(_mm256_min_ps(high, value));                                     \
+  }
+
+// The elements of whole vectors; returns how many they are.
+LEAP_TARGET_AVX2 LEAP_INLINE ptrdiff_t binary_vectors_avx2(
+    int multiplies, int is_signed, const uint8_t *a, const uint8_t *b, float l, float r, float f, float za1, float zb1, float zy,
+    uint8_t *y, ptrdiff_t count) {
+  const float low = is_signed ? -128 : 0;
+  const __m256 left = _mm256_set1_ps(l), right = _mm256_set1_ps(r), fixed = _mm256_set1_ps(f);
+  const __m256 za = _mm256_set1_ps(za1), zb = _mm256_set1_ps(zb1), high = _mm256_set1_ps(low + 255 - zy);
+  const __m256i shift = _mm256_set1_epi16((short)(zy - low)), lowest = _mm256_set1_epi8((char)(int)low);
+  ptrdiff_t i = 0;
+  for (; i + BINARY_AVX2 <= count; i += BINARY_AVX2) {
+    __m256i whole[BINARY_AVX2 / 8];
+    WHOLE_AVX2(i) WHOLE_AVX2(i + 8) WHOLE_AVX2(i + 16) WHOLE_AVX2(i + 24)
+    _mm256_storeu_si256(
+        (__m256i *)(y + i), leap_narrow_avx2(
+                                leap_halves_avx2(whole[0], whole[1], shift), leap_halves_avx2(whole[2], whole[3], shift), lowest));
+  }
+  return i;
+}
+
+#endif
+
+// Vectors are the AVX2 kernel's own; the loops have the rest.
+#define binary_vectors_portable(...) 0
+#define binary_vectors_avx512(...) 0
+#define binary_vectors_neon(...) 0
+
 // Each operation rounds: the same bits on every instruction set.
 #define BINARY_RUN(ISA, TARGET, VECTOR, LANES, FMA)                                           \
   TARGET static void binary_run_##ISA(                                                        \
@@ -102,6 +149,15 @@ void leap_requantize_columns(
     const float right = qb.scale / qy.scale;                                                  \
     const float fixed = -(left * qa.zero + right * qb.zero);                                  \
     const float za = qa.zero, zb = qb.zero, zy = qy.zero;                                     \
+    if (sa == 1 && sb == 1) {                                                                 \
+      const ptrdiff_t done =                                                                  \
+          multiplies                                                                          \
+              ? is_signed ? binary_vectors_##ISA(1, 1, a, b, left, right, fixed, za, zb, zy, y, count)  \
+                          : binary_vectors_##ISA(1, 0, a, b, left, right, fixed, za, zb, zy, y, count)  \
+          : is_signed ? binary_vectors_##ISA(0, 1, a, b, left, right, fixed, za, zb, zy, y, count)      \
+                      : binary_vectors_##ISA(0, 0, a, b, left, right, fixed, za, zb, zy, y, count);     \
+      a += done, b += done, y += done, count -= done;                                         \
+    }                                                                                         \
     if (is_signed) {                                                                          \
       BINARY_LOOPS(int8_t, -128, 127)                                                         \
     } else {                                                                                  \

@@ -2,6 +2,7 @@
 // that do not go together. Agreement with ONNX Runtime over many shapes is in the operator cases.
 
 import LeapGraph
+import LeapKernels
 import LeapOperators
 import LeapTensors
 import Testing
@@ -79,6 +80,26 @@ import Testing
     let y = try OperatorHarness("ConvInteger", attributes: ["pads": .ints([1, 1])])
       .run([x, w, Tensor(scalar: UInt8(5))])[0]
     #expect(y.integers == [5, 5])
+  }
+
+  /// A constant right operand is packed by columns, in pieces of rows.
+  @Test(arguments: InstructionSet.available)
+  func constantMatricesGiveTheSameProducts(set: InstructionSet) throws {
+    let (rows, depth, columns) = (3, 70, 67)
+    let a = try Tensor(
+      (0..<rows * depth).map { UInt8(truncatingIfNeeded: $0 * 37) }, shape: [rows, depth])
+    let b = try Tensor(
+      (0..<depth * columns).map { Int8(truncatingIfNeeded: $0 * 59) }, shape: [depth, columns])
+    let zeros: [Tensor?] = [try Tensor(scalar: UInt8(9)), try Tensor(scalar: Int8(-7))]
+    let inputs: [Tensor?] = [a, b] + zeros
+    let expected = try OperatorCase("MatMulInteger").run(inputs)[0].integers
+    for constants in [Set<Int>(), [1, 2, 3]] {
+      let results = try CandidateHarness(
+        node: OperatorCase("MatMulInteger"), inputs: inputs, constants: constants,
+        instructionSet: set
+      ).run()
+      for result in results { #expect(result.tensor.integers == expected) }
+    }
   }
 
   @Test func aRangeWithoutNumbersHasAScale() throws {

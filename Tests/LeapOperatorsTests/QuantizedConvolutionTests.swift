@@ -22,6 +22,8 @@ struct ByteConvolutionCase {
   var hasBias = true
   /// Whether all bytes are at the ends of their range.
   var isExtreme = false
+  /// The scale of results; nil: one that they fill their range with.
+  var resultScale: Float?
   var seed: UInt64 = 1
 
   var node: OperatorCase {
@@ -41,7 +43,8 @@ struct ByteConvolutionCase {
       try zero(
         types.w, (0..<count).map { zeros.w == 0 ? 0 : zeros.w + $0 % 3 },
         isPerChannel ? [count] : []),
-      try Tensor(scalar: Float(0.01 * depth.squareRoot())), try zero(types.y, [zeros.y], []),
+      try Tensor(scalar: resultScale ?? Float(0.01 * depth.squareRoot())),
+      try zero(types.y, [zeros.y], []),
     ]
     if hasBias {
       inputs.append(try Tensor((0..<outputs).map { _ in Int32(20_000 * noise.next()) }))
@@ -195,6 +198,25 @@ struct ByteConvolutionCase {
     }
   }
 
+  /// Results far outside of their range, some beyond all integers, on all ways: they are at its ends.
+  @Test(arguments: InstructionSet.available, [DataType.uint8, .int8])
+  func resultsSaturate(set: InstructionSet, type: DataType) throws {
+    let same = ["pads": ints([1, 1, 1, 1])]
+    for scale: Float in [0.05, 1e-4, 1e-12, 1e-36] {
+      for zero in [0, type == .int8 ? -128 : 255, 100] {
+        let convolution = ByteConvolutionCase(
+          channels: 16, outputs: 17, input: [9, 7], kernel: [3, 3], attributes: same,
+          types: (type, .int8, type), zeros: (type == .int8 ? -9 : 9, 0, zero), isExtreme: true,
+          resultScale: scale, seed: 77)
+        let names = try convolution.check(set)
+        #expect(names.isSuperset(of: ["integer-blocked", "integer-winograd"]))
+        let (low, high) = type == .int8 ? (-128, 127) : (0, 255)
+        let results = try #require(try convolution.node.run(convolution.inputs())[0].integers)
+        #expect(results.min() == low && results.max() == high)
+      }
+    }
+  }
+
   /// What the plain way is held to.
   @Test func sumsAreThoseOfIntegers() throws {
     let convolution = ByteConvolutionCase(
@@ -253,7 +275,10 @@ struct ByteConvolutionCase {
 
   @Test(arguments: InstructionSet.available, [DataType.uint8, .int8])
   func additionsAgreeInAnyLayout(set: InstructionSet, type: DataType) throws {
-    for (operation, channels) in [("QLinearAdd", 16), ("QLinearMul", 13), ("QLinearAdd", 3)] {
+    for (operation, channels, scale) in [
+      ("QLinearAdd", 16, Float(0.15)), ("QLinearMul", 13, 0.15), ("QLinearAdd", 3, 0.15),
+      ("QLinearAdd", 8, 1e-12), ("QLinearMul", 24, 1e-12),
+    ] {
       var node = OperatorCase(operation, opset: 1)
       node.domain = "com.microsoft"
       var noise = Noise(UInt64(channels))
@@ -267,7 +292,7 @@ struct ByteConvolutionCase {
       let zero = type == .int8 ? try Tensor(scalar: Int8(-3)) : try Tensor(scalar: UInt8(119))
       let inputs: [Tensor?] = [
         try bytes(), try Tensor(scalar: Float(0.11)), zero, try bytes(),
-        try Tensor(scalar: Float(0.07)), zero, try Tensor(scalar: Float(0.15)), zero,
+        try Tensor(scalar: Float(0.07)), zero, try Tensor(scalar: scale), zero,
       ]
       let expected = try node.run(inputs)[0].integers
       for layout in InputLayout.allCases {

@@ -41,21 +41,22 @@ private struct QuantizedGraph {
     return builder.node("DequantizeLinear", [bytes, s, z], output: name("floats"))
   }
 
-  /// Weights [outputs, inputs, kernel...] that are dequantised, and scales of theirs.
+  /// Weights [outputs, inputs, kernel...] that are dequantised, and scales of theirs; outputs may lie along another axis.
   mutating func weights(
-    _ shape: Shape, perChannel: Bool = true, seed: Int = 1
+    _ shape: Shape, perChannel: Bool = true, axis: Int = 0, seed: Int = 1
   ) throws -> (floats: ValueID, scales: [Float]) {
     let bytes = (0..<shape.elementCount).map {
       Int8(truncatingIfNeeded: ($0 * 57 + seed) % 251 - 125)
     }
-    let scales = perChannel ? (0..<shape[0]).map { 0.002 + 0.0001 * Float($0) } : [Float(0.003)]
+    let scales = perChannel ? (0..<shape[axis]).map { 0.002 + 0.0001 * Float($0) } : [Float(0.003)]
     let s = builder.constant(
-      name("scales"), try Tensor(scales, shape: perChannel ? [shape[0]] : []))
+      name("scales"), try Tensor(scales, shape: perChannel ? [shape[axis]] : []))
     let z = builder.constant(
-      name("zeros"), try Tensor(zeros: .int8, shape: perChannel ? [shape[0]] : []))
+      name("zeros"), try Tensor(zeros: .int8, shape: perChannel ? [shape[axis]] : []))
     let w = builder.constant(name("weights"), try Tensor(bytes, shape: shape))
     let floats = builder.node(
-      "DequantizeLinear", [w, s, z], attributes: ["axis": .int(0)], output: name("filters"))
+      "DequantizeLinear", [w, s, z], attributes: ["axis": .int(Int64(axis))],
+      output: name("filters"))
     return (floats, scales)
   }
 
@@ -164,6 +165,24 @@ private struct QuantizedGraph {
         + "Reshape QLinearConv Reshape DequantizeLinear")
   }
 
+  /// Products with rows and with columns of the weights, which have one scale or one for each result.
+  @Test(arguments: [true, false], [true, false])
+  func aGemmIsAConvolution(isTransposed: Bool, perChannel: Bool) throws {
+    var graph = QuantizedGraph()
+    let x = graph.builder.input("x", [5, 24])
+    let rows = try graph.requantized(x, 0.008, 120)
+    let (w, scales) = try graph.weights(
+      isTransposed ? [11, 24] : [24, 11], perChannel: perChannel, axis: isTransposed ? 0 : 1)
+    let c = try graph.bias(11, image: 0.008, scales)
+    let product = graph.builder.node(
+      "Gemm", [rows, w, c], attributes: isTransposed ? ["transB": .int(1)] : [:],
+      output: "product")
+    let y = try graph.requantized(product, 0.02, 100)
+    try graph.check(
+      y, noise([5, 24]), step: 0.02,
+      expected: "QuantizeLinear Reshape QLinearConv Reshape DequantizeLinear")
+  }
+
   /// Another scale behind a pooling, values that are read as floats, a bias of other units.
   @Test func whatDoesNotMatchStays() throws {
     var graph = QuantizedGraph()
@@ -204,5 +223,43 @@ private struct QuantizedGraph {
     let y = try graph.requantized(product, 0.02, 128)
     try graph.check(
       y, noise([3, 20]), step: 0.02, expected: "QuantizeLinear QLinearMatMul DequantizeLinear")
+  }
+
+  @Test(arguments: ["Sigmoid", "LeakyRelu"], [DataType.uint8, .int8])
+  func functionsAreLookedUp(function: String, type: DataType) throws {
+    var graph = QuantizedGraph(type)
+    let x = graph.builder.input("x", [2, 5, 40])
+    let image = try graph.requantized(x, 0.01, type == .int8 ? -3 : 120)
+    let made = graph.builder.node(
+      function, [image], attributes: function == "LeakyRelu" ? ["alpha": .float(0.2)] : [:],
+      output: "made")
+    let y = try graph.requantized(made, 0.008, type == .int8 ? 4 : 30)
+    try graph.check(
+      y, noise([2, 5, 40]), step: 0.008,
+      expected: "QuantizeLinear QLinear\(function) DequantizeLinear")
+  }
+
+  /// Averages whose windows have as many pixels each are convolutions; others stay.
+  @Test(
+    arguments: [
+      (["strides": .ints([2, 1])], true),
+      (["pads": .ints([1, 0, 1, 2]), "count_include_pad": .int(1)], true),
+      (["pads": .ints([0, 0, 0, 0]), "auto_pad": .string(Array("NOTSET".utf8))], true),
+      (["pads": .ints([1, 0, 1, 2])], false), (["ceil_mode": .int(1)], false),
+      (["auto_pad": .string(Array("SAME_UPPER".utf8))], false),
+    ] as [([String: Attribute], Bool)], [DataType.uint8, .int8])
+  func averagesAreConvolutions(_ window: ([String: Attribute], Bool), type: DataType) throws {
+    var graph = QuantizedGraph(type)
+    let x = graph.builder.input("x", [2, 9, 8, 7])
+    let image = try graph.requantized(x, 0.008, type == .int8 ? 5 : 110)
+    let average = graph.builder.node(
+      "AveragePool", [image],
+      attributes: window.0.merging(["kernel_shape": .ints([3, 2])]) { $1 }, output: "average")
+    let y = try graph.requantized(average, 0.004, type == .int8 ? -7 : 128)
+    try graph.check(
+      y, noise([2, 9, 8, 7]), step: 0.004,
+      expected: window.1
+        ? "QuantizeLinear QLinearConv DequantizeLinear"
+        : "QuantizeLinear DequantizeLinear AveragePool QuantizeLinear DequantizeLinear")
   }
 }

@@ -16,8 +16,8 @@
 /// Groups of output channels that one call of a product computes at most.
 enum { LEAP_BYTE_VECTORS = 2 };
 
-/// From sums to bytes: y = round((sum + bias) scale) + zero within low...high, half to even. The arrays have an element for
-/// each channel slot of the groups that a call computes.
+/// From sums to bytes: y = round((sum + bias) scale) + zero within low...high, the range of signed bytes or of others, half to
+/// even. The arrays have an element for each channel slot of the groups that a call computes.
 typedef struct leap_byte_results {
   const int32_t *bias;
   const float *scale;
@@ -55,10 +55,16 @@ void leap_byte_interleave(int is_signed, const leap_blocked_window *window, ptrd
 void leap_byte_convolve(leap_isa isa, const leap_byte_product *product, const int16_t *panel, const int8_t *filter,
                         const leap_byte_results *results, uint8_t *y, ptrdiff_t pixels, ptrdiff_t vectors);
 
+/// A part of one group whose steps are 1, as pairs: panel [rows][columns][lane][2], of which the second is the pixel `apart`
+/// columns further on; widened as by leap_byte_panel.
+void leap_byte_pairs(leap_isa isa, int is_signed, const leap_blocked_window *window, int32_t zero, const uint8_t *image,
+                     ptrdiff_t apart, int16_t *pairs);
+
 /// Output rows [first, first + rows) of one group of a depthwise convolution: y [pixel][lane]. `panel`: what the windows of
-/// these rows cover, [rows][columns][lane]; `filter`: [tap][lane].
+/// these rows cover, from leap_byte_pairs, whose pixels lie a tap apart; `filter`: [tap][lane]. `scratch`: a number for each lane
+/// and tap, as if rows of taps were even.
 void leap_byte_depthwise(leap_isa isa, const leap_blocked_windows *windows, ptrdiff_t panel_columns, const int16_t *panel,
-                         const int8_t *filter, const leap_byte_results *results, ptrdiff_t rows, uint8_t *y);
+                         const int8_t *filter, const leap_byte_results *results, ptrdiff_t rows, int16_t *scratch, uint8_t *y);
 
 /// Copies `channels` channels of `count` pixels from where they lie channel_from and pixel_from apart to where they do
 /// channel_to and pixel_to.
@@ -95,5 +101,22 @@ void leap_byte_winograd_results(leap_isa isa, const leap_byte_tiles *tiles, cons
 /// lowest number where a window holds no pixel.
 void leap_byte_max(leap_isa isa, int is_signed, const leap_blocked_windows *windows, const uint8_t *image, ptrdiff_t first,
                    ptrdiff_t rows, uint8_t *y);
+
+/// Where the parameters of results lie among operands: biases, scales and zero points of `channels` channels, the latter two
+/// perhaps one for all, with a stride of 0.
+typedef struct leap_byte_parameters {
+  const int32_t *bias;  // or NULL for 0
+  const float *scale;
+  ptrdiff_t scale_stride;
+  const uint8_t *zero;  // of filters, signed or not, or NULL for 0
+  ptrdiff_t zero_stride;
+  int zero_is_signed;
+  float left, result;  // the scales of image and results
+} leap_byte_parameters;
+
+/// Writes the parameters of `channels` channels, and zeros behind them up to `slots`: scale = left scale / result. Zero points
+/// of filters without a sign are less 128, as packed ones are. Returns whether one of them is not 0.
+int leap_byte_find_parameters(const leap_byte_parameters *from, ptrdiff_t channels, ptrdiff_t slots, int32_t *bias,
+                              float *scale, int32_t *zero);
 
 #endif

@@ -176,32 +176,23 @@ struct ByteOperands: Sendable {
     let bias = scratch.assumingMemoryBound(to: Int32.self)
     let scale = (scratch + 4 * slots).assumingMemoryBound(to: Float.self)
     let zeros = (scratch + 8 * slots).assumingMemoryBound(to: Int32.self)
-    var hasZeros = false
-    for slot in 0..<slots {
-      let channel = groups.lowerBound * width + slot
-      guard channel < channels else {
-        (bias[slot], scale[slot], zeros[slot]) = (0, 0, 0)
-        continue
-      }
-      bias[slot] = finish.bias(invocation, at: channel)
-      scale[slot] = finish.scale(invocation, left: 0, right: channel)
-      zeros[slot] = filterZero(invocation, channel)
-      hasZeros = hasZeros || zeros[slot] != 0
-    }
+    let first = groups.lowerBound * width
+    let zero = zeroCount == 0 ? nil : places.filterZero.flatMap { invocation.optionalInput($0) }
+    let zeroStride = zeroCount == 1 ? 0 : 1
+    let scaleStride = finish.counts.right == 1 ? 0 : 1
+    var parameters = leap_byte_parameters(
+      bias: finish.biases(invocation).map { $0 + first },
+      scale: finish.floats(invocation, finish.places.rightScale) + first * scaleStride,
+      scale_stride: scaleStride,
+      zero: zero.map { $0.assumingMemoryBound(to: UInt8.self) + first * zeroStride },
+      zero_stride: zeroStride, zero_is_signed: wIsSigned ? 1 : 0,
+      left: finish.floats(invocation, finish.places.leftScale)[0],
+      result: finish.floats(invocation, finish.places.resultScale)[0])
+    let hasZeros = leap_byte_find_parameters(
+      &parameters, min(slots, channels - first), slots, bias, scale, zeros)
     return ByteResults(
-      bias: bias, scale: scale, zeros: hasZeros ? zeros : nil, zero: finish.zero(invocation),
+      bias: bias, scale: scale, zeros: hasZeros != 0 ? zeros : nil, zero: finish.zero(invocation),
       low: finish.low, high: finish.high)
-  }
-
-  /// The zero point of a filter, as packed filters have it: those without a sign are less 128.
-  private func filterZero(_ invocation: Invocation, _ channel: Int) -> Int32 {
-    let shift: Int32 = wIsSigned ? 0 : 128
-    guard zeroCount > 0, let zero = places.filterZero.flatMap({ invocation.optionalInput($0) })
-    else { return -shift }
-    let place = zeroCount == 1 ? 0 : channel
-    return wIsSigned
-      ? Int32(zero.load(fromByteOffset: place, as: Int8.self))
-      : Int32(zero.load(fromByteOffset: place, as: UInt8.self)) - shift
   }
 }
 

@@ -15,8 +15,8 @@ struct ByteDepthwise: Sendable {
 
   /// Multiply-adds that a block should have at least.
   private static let blockWork = 1e5
-  /// Bytes of a panel: half a first-level cache.
-  private static let panelLimit = 16 << 10
+  /// Bytes of a panel: about a first-level cache.
+  private static let panelLimit = 32 << 10
 
   init(
     _ places: IntegerConvolution, _ planar: PlanarGeometry, _ request: KernelRequest
@@ -24,7 +24,7 @@ struct ByteDepthwise: Sendable {
     operands = try ByteOperands(places, planar, request)
     filters = ByteFilters(depthwise: places.geometry, planar, width: operands.width)
     batch = places.geometry.batch
-    let rowBytes = planar.covered.width * operands.width * 2
+    let rowBytes = planar.covered.width * operands.width * 4
     let affordable =
       (ByteDepthwise.panelLimit / max(1, rowBytes) - planar.reach.height) / planar.stride.height
     let height = planar.output.height
@@ -39,18 +39,23 @@ struct ByteDepthwise: Sendable {
   func kernel() -> Kernel {
     let (planar, width, groups) = (operands.planar, operands.width, operands.groups)
     let columns = planar.covered.width
-    let panelBytes = (planar.rows(of: rows) * columns * width * 2 + 63) / 64 * 64
+    let panelBytes = (planar.rows(of: rows) * columns * width * 4 + 63) / 64 * 64
+    let (rowTaps, apart) = (planar.kernel.width, planar.dilation.width)
+    let filterBytes = planar.kernel.height * ((rowTaps + 1) / 2) * 4 * width
     let perShare = (groups + shares - 1) / shares
     let height = planar.output.height
     let planeBytes = planar.inputPixels * width
     return operands.kernel(
-      blocks: batch * bands * shares, scratch: panelBytes + operands.parameterBytes(perShare)
+      blocks: batch * bands * shares,
+      scratch: panelBytes + filterBytes + operands.parameterBytes(perShare)
     ) { invocation, block in
       let (part, share) = block.quotientAndRemainder(dividingBy: shares)
       let (image, band) = part.quotientAndRemainder(dividingBy: bands)
       let own = share * groups / shares..<(share + 1) * groups / shares
-      let results = operands.results(invocation, of: own, into: invocation.scratch + panelBytes)
+      let results = operands.results(
+        invocation, of: own, into: invocation.scratch + panelBytes + filterBytes)
       let panel = invocation.scratch.assumingMemoryBound(to: Int16.self)
+      let pairs = (invocation.scratch + panelBytes).assumingMemoryBound(to: Int16.self)
       let (first, end) = (band * height / bands, (band + 1) * height / bands)
       var window = leap_blocked_window(
         height: planar.input.height, width: planar.input.width,
@@ -59,13 +64,13 @@ struct ByteDepthwise: Sendable {
       var windows = planar.windows
       let packed = invocation.input(operands.places.filters).assumingMemoryBound(to: Int8.self)
       for group in own {
-        leap_byte_panel(
-          operands.set, operands.sign, &window, 1, operands.zeroPoint(invocation),
-          operands.x(invocation, image: image) + group * planeBytes, panel)
+        leap_byte_pairs(
+          operands.set, operands.sign, &window, operands.zeroPoint(invocation),
+          operands.x(invocation, image: image) + group * planeBytes, apart, panel)
         var result = results.from((group - own.lowerBound) * width)
         leap_byte_depthwise(
           operands.set, &windows, columns, panel, packed + group * filters.groupBytes, &result,
-          end - first,
+          end - first, pairs,
           operands.y(invocation, image: image, group: group)
             + first * planar.output.width * width)
       }

@@ -60,6 +60,16 @@ package struct Requantization: Sendable {
       return input.load(fromByteOffset: 4 * index, as: Int32.self)
     }
 
+    /// The biases, where there are any.
+    func biases(_ invocation: Invocation) -> UnsafePointer<Int32>? {
+      places.bias.flatMap { invocation.optionalInput($0) }?.assumingMemoryBound(to: Int32.self)
+    }
+
+    /// Scales of float32.
+    func floats(_ invocation: Invocation, _ place: Int) -> UnsafePointer<Float> {
+      invocation.input(place).assumingMemoryBound(to: Float.self)
+    }
+
     var low: Float { isSigned ? -128 : 0 }
     var high: Float { isSigned ? 127 : 255 }
   }

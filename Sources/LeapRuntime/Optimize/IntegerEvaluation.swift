@@ -100,12 +100,17 @@ package struct IntegerEvaluation: Pass {
       else { return nil }
       let inputs = try a.places(&merger) + b.places(&merger) + result.places(&merger)
       return (IntegerEvaluation.microsoft, "QLinear\(node.operatorType)", 1, inputs, [:])
-    case "GlobalAveragePool":
+    case "GlobalAveragePool", "Sigmoid", "LeakyRelu":
       guard let x = operand(node, 0, merger), x.type == result.type, x.isOfTensor else {
         return nil
       }
       let inputs = try x.places(&merger) + result.places(&merger)
-      return (IntegerEvaluation.microsoft, "QLinearGlobalAveragePool", 1, inputs, [:])
+      return (
+        IntegerEvaluation.microsoft, "QLinear\(node.operatorType)", 1, inputs, node.attributes
+      )
+    case "AveragePool":
+      guard let average = QuantizedAverage(node, in: merger) else { return nil }
+      return ("", "QLinearConv", 10, try average.inputs(result, &merger), average.attributes)
     case "Concat": return try concat(node, result, &merger)
     case "MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze":
       guard let x = operand(node, 0, merger), try result.hasQuantization(of: x, merger) else {

@@ -15,28 +15,51 @@ enum QuantizedGemm {
       guard let result = QuantizedResult(position, in: merger),
         let source = merger.soleProducer(of: result.source, reader: position),
         let node = merger.node(source), isPlain(node), merger.constant(node.inputs[1]!) == nil,
-        let product = QuantizedConvolution(node, in: merger),
-        let shape = merger.constant(product.w.bytes)?.shape, shape.rank == 2,
+        let product = QuantizedConvolution(node, in: merger, channelAxis: channelAxis(node)),
+        let weights = merger.constant(product.w.bytes), weights.shape.rank == 2,
         merger.type(product.x.bytes)?.shape?.count == 2,
-        let inputs = try product.inputs(result, &merger), isVector(inputs, shape[0], merger)
+        let inputs = try product.inputs(result, &merger),
+        isVector(inputs, weights.shape[channelAxis(node)], merger)
       else { continue }
-      replace(source, position, inputs, product, merger, &context)
+      replace(
+        source, position, inputs, product,
+        try filters(weights, channelAxis: channelAxis(node)), merger, &context)
       try context.infer()
     }
   }
 
-  /// A product with the rows of B, with C as it is.
-  private static func isPlain(_ node: Node) -> Bool {
-    func number(_ name: String) -> Double? {
-      switch node.attributes[name] {
-      case .float(let value)?: Double(value)
-      case .int(let value)?: Double(value)
-      default: nil
-      }
+  private static func number(_ name: String, of node: Node) -> Double? {
+    switch node.attributes[name] {
+    case .float(let value)?: Double(value)
+    case .int(let value)?: Double(value)
+    default: nil
     }
-    return node.operatorType == "Gemm" && node.domain.isEmpty && node.epilogue.isEmpty
-      && number("transB") == 1 && (number("transA") ?? 0) == 0 && (number("alpha") ?? 1) == 1
-      && (number("beta") ?? 1) == 1 && node.inputs.count >= 2 && node.inputs[1] != nil
+  }
+
+  /// A product with A and C as they are.
+  private static func isPlain(_ node: Node) -> Bool {
+    node.operatorType == "Gemm" && node.domain.isEmpty && node.epilogue.isEmpty
+      && (number("transA", of: node) ?? 0) == 0 && (number("alpha", of: node) ?? 1) == 1
+      && (number("beta", of: node) ?? 1) == 1 && node.inputs.count >= 2 && node.inputs[1] != nil
+  }
+
+  /// The axis of B along which the results' columns lie.
+  private static func channelAxis(_ node: Node) -> Int {
+    (number("transB", of: node) ?? 0) == 0 ? 1 : 0
+  }
+
+  /// B as filters [outputs, inputs, 1, 1].
+  private static func filters(_ weights: Constant, channelAxis: Int) throws -> Constant {
+    if channelAxis == 0 { return weights.reshaped(Shape(weights.shape.dimensions + [1, 1])) }
+    let (depth, channels) = (weights.shape[0], weights.shape[1])
+    let bytes = try weights.tensor().withUnsafeBytes { source in
+      (0..<channels).flatMap { channel in (0..<depth).map { source[$0 * channels + channel] } }
+    }
+    let shape = Shape([channels, depth, 1, 1])
+    return Constant(
+      weights.dataType == .int8
+        ? try Tensor(bytes.map { Int8(bitPattern: $0) }, shape: shape)
+        : try Tensor(bytes, shape: shape))
   }
 
   /// Whether the bias, if there is one, has an element for each row of the weights.
@@ -49,7 +72,7 @@ enum QuantizedGemm {
 
   private static func replace(
     _ source: Int, _ position: Int, _ inputs: [ValueID?], _ product: QuantizedConvolution,
-    _ merger: consuming NodeMerger, _ context: inout PassContext
+    _ filters: Constant, _ merger: consuming NodeMerger, _ context: inout PassContext
   ) {
     merger.finish(&context)
     var graph = context.graph
@@ -69,15 +92,13 @@ enum QuantizedGemm {
           name: graph.freshName("\(gemm.name)_\(name)"), type: nil,
           origin: Origin([gemm.name], pass: IntegerEvaluation.name)))
     }
-    guard let weights = graph.constants[product.w.bytes],
-      let image = try? Tensor([Int64(0), -1, 1, 1]),
+    guard let image = try? Tensor([Int64(0), -1, 1, 1]),
       let rows = try? Tensor([Int64(0), -1])
     else { return }
     var operands = inputs
     let (pixels, results) = (value("pixels"), value("results"))
     operands[0] = pixels
-    operands[3] = constant(
-      "filters", weights.reshaped(Shape(weights.shape.dimensions + [1, 1])))
+    operands[3] = constant("filters", filters)
     let imageShape = constant("image", Constant(image))
     let rowShape = constant("rows", Constant(rows))
     let origin = Origin(

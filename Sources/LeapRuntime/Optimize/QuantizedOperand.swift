@@ -146,11 +146,13 @@ struct QuantizedConvolution {
   let w: QuantizedOperand
   private let bias: ValueID?
 
-  init?(_ node: Node, in merger: NodeMerger) {
+  /// - Parameter channelAxis: the axis of the weights whose indices make the results' channels.
+  init?(_ node: Node, in merger: NodeMerger, channelAxis: Int = 0) {
     guard node.inputs.count >= 2, let image = node.inputs[0], let filters = node.inputs[1],
       let x = QuantizedOperand(image, in: merger), let w = QuantizedOperand(filters, in: merger),
       x.type != .int32, w.type != .int32, x.isOfTensor, merger.constant(w.bytes) != nil,
-      w.isOfTensor || w.axis == 0 || w.axis == -(merger.type(w.bytes)?.shape?.count ?? 0)
+      w.isOfTensor || w.axis == channelAxis
+        || w.axis == channelAxis - (merger.type(w.bytes)?.shape?.count ?? 0)
     else { return nil }
     self.x = x
     self.w = w
