@@ -18,6 +18,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Optionals.self,
     Padding.self,
     Patterns.self,
+    Pictures.self,
     Pooling.self,
     Progressions.self,
     Quantization.self,
