@@ -4,6 +4,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
   [
     Attentions.self,
     BinaryMath.self,
+    Classical.self,
     Concatenation.self,
     ControlFlow.self,
     Convolution.self,
