@@ -262,7 +262,8 @@ private struct SupportVectorClasses: RowFunction {
   }
 }
 
-/// SVMClassifier (ai.onnx.ml 1). Without support vectors there is a row of coefficients for each class.
+/// SVMClassifier (ai.onnx.ml 1). Without support vectors there is a row of coefficients for each class, and the largest score is chosen;
+/// of two rows ONNX Runtime chooses the second where either score is above 0.
 package struct SVMClassifier: RowOperator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("SVMClassifier", domain: Texts.classical)]

@@ -109,6 +109,9 @@ struct TreeDecision: Sendable {
 }
 
 /// TreeEnsemble, of ai.onnx.ml 5. Attributes are those of inner nodes, and of leaves.
+///
+/// Transforms have the numbers of the specification: ONNX Runtime takes that of a softmax for the logistic function's, and the other way
+/// round. What no leaf speaks of is 0, as it has it.
 package struct TreeEnsemble: RowOperator {
   package static var declarations: [OperatorDeclaration] {
     [
