@@ -78,7 +78,7 @@ build: packages
 # Linked only when something in it changed: the static libraries take their time.
 lib: packages
 	swift build $(RELEASE) --product LeapstoneC
-	@for input in .build/release/libLeapstoneC.a packaging/{link,leapstone.map,single_thread.c}; do \
+	@for input in .build/release/libLeapstoneC.a packaging/{link,leapstone.map,single_thread.c,standard_error.c}; do \
 	  [ $(LIB)/libleapstone.so -nt $$input ] || { packaging/link library $(LIB); break; }; done
 
 install: build lib

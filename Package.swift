@@ -75,11 +75,11 @@ let package = Package(
     library("LeapKernels", ["LeapTensors", "CLeapKernels", "CLeapBLAS", "LeapWorkers"]),
     library("LeapGraph", ["LeapTensors"]),
     library("LeapFormat", ["LeapGraph", "CLeapProto"]),
-    library("LeapOperators", ["LeapGraph", "LeapKernels"]),
+    library("LeapPictures", ["LeapTensors", "CLeapImage"]),
+    library("LeapOperators", ["LeapGraph", "LeapKernels", "LeapPictures"]),
     library("LeapRuntime", ["LeapFormat", "LeapOperators", "LeapWorkers"]),
     library("Leapstone", ["LeapRuntime"]),
-    library(
-      "LeapstoneImage", ["Leapstone", "CLeapImage"]),
+    library("LeapstoneImage", ["Leapstone", "LeapPictures"]),
     library("LeapstoneC", ["Leapstone", "CLeapstone", "LeapWorkers"]),
     .target(
       name: "LeapPage", resources: pageFiles.map { .embedInCode($0) }, swiftSettings: settings),

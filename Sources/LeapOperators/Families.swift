@@ -4,6 +4,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
   [
     Attentions.self,
     BinaryMath.self,
+    Classical.self,
     Concatenation.self,
     ControlFlow.self,
     Convolution.self,
@@ -18,6 +19,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Optionals.self,
     Padding.self,
     Patterns.self,
+    Pictures.self,
     Pooling.self,
     Progressions.self,
     Quantization.self,

@@ -5,7 +5,7 @@ import LeapKernels
 import LeapTensors
 
 package enum SpaceDepth: OperatorFamily {
-  package static var operators: [any Operator.Type] { [DepthToSpace.self] }
+  package static var operators: [any Operator.Type] { [DepthToSpace.self, Col2Im.self] }
 }
 
 /// DepthToSpace (ONNX opsets 1 to 28; `mode` from 11) and SpaceToDepth (1 to 28; `mode` from 28): [N, C b b, H, W] to

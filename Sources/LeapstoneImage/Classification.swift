@@ -1,5 +1,6 @@
 // Classification: the best classes of a classifier's scores, with labels and probabilities.
 
+import LeapPictures
 import LeapTensors
 
 #if canImport(Glibc)

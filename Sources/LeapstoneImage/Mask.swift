@@ -1,5 +1,6 @@
 // Mask: which class each pixel belongs to, as a segmentation network's output says, and pictures of that.
 
+import LeapPictures
 import LeapTensors
 
 /// A class for each pixel.

@@ -1,6 +1,8 @@
 // Resampling: Pillow's `Image.resize`, value for value: separable filters widened when shrinking, weights in
 // fixed point, and an 8-bit picture between the two passes.
 
+import LeapPictures
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)

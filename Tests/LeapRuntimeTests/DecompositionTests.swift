@@ -83,8 +83,63 @@ import Testing
     #expect(values(results["y"]).map { $0.rounded() } == [-1, 1])
   }
 
+  @Test func optimisersTakeAStepInFloat64() throws {
+    let training = "ai.onnx.preview.training"
+    let (rate, first) = (try Tensor(scalar: 0.5), try Tensor(scalar: Int64(0)))
+    let (x, g, average) = (try Tensor([1.0]), try Tensor([2.0]), try Tensor([4.0]))
+    let moved = try run(
+      "Momentum", domain: training, [rate, first, x, g, average],
+      [
+        "norm_coefficient": .float(0), "alpha": .float(0.25), "beta": .float(0),
+        "mode": .string(Array("standard".utf8)),
+      ], outputs: ["x", "v"])
+    // Before the first update G counts in full, whatever beta is.
+    #expect(moved["v"]?.elements(as: Double.self) == [3])
+    #expect(moved["x"]?.elements(as: Double.self) == [-0.5])
+    let later = try run(
+      "Adagrad", domain: training, [rate, try Tensor(scalar: Int64(3)), x, g, try Tensor([12.0])],
+      ["decay_factor": .float(1), "epsilon": .float(0)], outputs: ["x", "h"])
+    #expect(later["h"]?.elements(as: Double.self) == [16])
+    #expect(later["x"]?.elements(as: Double.self) == [0.9375])
+    let adam = try run(
+      "Adam", domain: training, [rate, first, x, g, average, try Tensor([16.0])],
+      ["alpha": .float(0.5), "beta": .float(0.5), "epsilon": .float(0)],
+      outputs: ["x", "v", "h"])
+    #expect(adam["v"]?.elements(as: Double.self) == [3])
+    #expect(adam["h"]?.elements(as: Double.self) == [10])
+    let expected = 1 - 0.5 * 3 / 10.0.squareRoot()
+    #expect(abs((adam["x"]?.elements(as: Double.self)?.first ?? 0) - expected) < 1e-12)
+  }
+
+  @Test(arguments: [0, 2, 3, 4, 6, 9]) func optimisersNeedAllThatBelongsToATensor(count: Int) throws
+  {
+    let x = try Tensor([Float(1)])
+    let inputs: [Tensor?] =
+      [try Tensor(scalar: Float(1)), try Tensor(scalar: Int64(1))]
+      + Array(repeating: x, count: count)
+    for name in ["Adagrad", "Momentum", "Adam"]
+    where count % (name == "Adam" ? 4 : 3) != 0 || count == 0 {
+      #expect(throws: ModelError.self) {
+        try run(name, domain: "ai.onnx.preview.training", inputs)
+      }
+    }
+  }
+
+  @Test func valuesThatAreMissingAreReplaced() throws {
+    let x = try Tensor([Float.nan, 1, 2, .nan], shape: [2, 2])
+    let y = try run(
+      "Imputer", domain: "ai.onnx.ml", [x],
+      ["imputed_value_floats": .floats([7, 8]), "replaced_value_float": .float(.nan)])["y"]
+    #expect(values(y) == [7, 1, 2, 8])
+    let numbers = try run(
+      "Imputer", domain: "ai.onnx.ml", [try Tensor([Int32(3), 4])],
+      ["imputed_value_int64s": .ints([9]), "replaced_value_int64": .int(4)])["y"]
+    #expect(numbers?.elements(as: Int32.self) == [3, 9])
+  }
+
   @Test(
     arguments: [
+      ("Scaler", "ai.onnx.ml", ["scale": Attribute.floats([1])]), ("Imputer", "ai.onnx.ml", [:]),
       ("FusedConv", "com.microsoft", ["activation": Attribute.string(Array("Wave".utf8))]),
       ("FusedConv", "com.microsoft", ["activation": .string(Array("LeakyRelu".utf8))]),
       ("Crop", "", ["border": .ints([1, 2])]), ("Crop", "", ["border": .ints([-1, 0, 0, 0])]),

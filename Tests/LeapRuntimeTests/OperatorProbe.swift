@@ -87,6 +87,27 @@ struct OperatorProbe {
       ["keys_int64s": .ints([1]), "values_int64s": .ints([1])],
       ["keys_floats": .floats([1]), "values_floats": .floats([1])],
     ],
+    "TreeEnsemble": [TreeAttributes.ensemble],
+    "TreeEnsembleRegressor": [TreeAttributes.listed("target")],
+    "TreeEnsembleClassifier": [TreeAttributes.listed("class")],
+    "LinearRegressor": [["coefficients": .floats([1, 1])]],
+    "LinearClassifier": [
+      ["coefficients": .floats([1, 1, 1, 1]), "classlabels_ints": .ints([0, 1])]
+    ],
+    "SVMRegressor": [["coefficients": .floats([1, 1]), "rho": .floats([0])]],
+    "SVMClassifier": [
+      [
+        "coefficients": .floats([1, 1, 1, 1]), "rho": .floats([0]),
+        "classlabels_ints": .ints([0, 1]),
+      ]
+    ],
+    "CategoryMapper": [
+      ["cats_strings": .strings([Array("a".utf8)]), "cats_int64s": .ints([1])]
+    ],
+    "OneHotEncoder": [
+      ["cats_strings": .strings([Array("a".utf8)])], ["cats_int64s": .ints([1])],
+    ],
+    "FeatureVectorizer": [["inputdimensions": .ints([2])]],
     "TfIdfVectorizer": [
       ["pool_int64s": .ints([1])], ["pool_strings": .strings([Array("a".utf8)])],
     ].map { pool in
@@ -220,6 +241,36 @@ struct OperatorProbe {
   }
 }
 
+/// Attributes of trees of one comparison.
+private enum TreeAttributes {
+  static var ensemble: [String: Attribute] {
+    [
+      "nodes_featureids": .ints([0]), "nodes_modes": zeros(.uint8), "nodes_splits": zeros(.float32),
+      "nodes_truenodeids": .ints([0]), "nodes_falsenodeids": .ints([0]),
+      "nodes_trueleafs": .ints([1]), "nodes_falseleafs": .ints([1]), "leaf_targetids": .ints([0]),
+      "leaf_weights": zeros(.float32), "tree_roots": .ints([0]), "n_targets": .int(1),
+    ]
+  }
+
+  /// - Parameter prefix: of the attributes of leaves.
+  static func listed(_ prefix: String) -> [String: Attribute] {
+    [
+      "nodes_treeids": .ints([0]), "nodes_nodeids": .ints([0]), "nodes_featureids": .ints([0]),
+      "nodes_values": .floats([0]), "nodes_modes": .strings([Array("LEAF".utf8)]),
+      "nodes_truenodeids": .ints([0]), "nodes_falsenodeids": .ints([0]),
+      "\(prefix)_treeids": .ints([0]), "\(prefix)_nodeids": .ints([0]), "\(prefix)_ids": .ints([0]),
+      "\(prefix)_weights": .floats([1]), "n_targets": .int(1), "classlabels_int64s": .ints([0, 1]),
+    ]
+  }
+
+  private static func zeros(_ type: DataType) -> Attribute {
+    guard let tensor = try? Tensor(zeros: type, shape: [1]) else {
+      preconditionFailure("a tensor of one element has memory")
+    }
+    return .tensor(Constant(tensor))
+  }
+}
+
 /// What an operator is rewritten to.
 struct RewritingProbe {
   /// The operators in its place, in order, each once; without constants and the casts of these.
@@ -227,21 +278,34 @@ struct RewritingProbe {
 
   /// nil where no form of a node is found.
   init?(_ name: OperatorName) {
-    let found = (1...11).lazy.compactMap { count in
+    let found = (1...12).lazy.compactMap { count in
       try? RewritingProbe.operators(of: name, inputs: count)
     }
     guard let operators = found.first else { return nil }
     self.operators = operators
   }
 
+  /// Attributes that operators would miss, or that show what they are made of.
+  private static let attributes: [String: [String: Attribute]] = [
+    "ImageScaler": ["scale": .float(2), "bias": .floats([1, 1])],
+    "Scaler": ["scale": .floats([2]), "offset": .floats([1])],
+    "Imputer": ["imputed_value_floats": .floats([1])],
+    "Attention": ["num_heads": .int(1)], "MultiHeadAttention": ["num_heads": .int(1)],
+    "NhwcMaxPool": ["kernel_shape": .ints([1, 1])],
+    "FusedGemm": ["activation": .string(Array("Relu".utf8))],
+    "Momentum": [
+      "norm_coefficient": .float(1), "alpha": .float(1), "beta": .float(1),
+      "mode": .string(Array("standard".utf8)),
+    ],
+  ]
+
   private static func operators(of name: OperatorName, inputs count: Int) throws -> [String] {
     var builder = ModelBuilder()
     builder.opset = 1
     let inputs = (0..<count).map { builder.input("x\($0)", [2, 2, 2, 2]) }
-    let own: [String: Attribute] =
-      name.name == "ImageScaler" ? ["scale": .float(2), "bias": .floats([1, 1])] : [:]
     let y = builder.node(
-      name.name, domain: name.domain, inputs, attributes: own, outputs: ["y"])
+      name.name, domain: name.domain, inputs, attributes: attributes[name.name] ?? [:],
+      outputs: ["y"])
     let model = try FunctionInliner.inlined(builder.model(outputs: y))
     var operators: [String] = []
     for node in model.graph.nodes

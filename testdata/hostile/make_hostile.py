@@ -17,6 +17,7 @@ import struct
 import sys
 
 import attribute_cases
+import classical_cases
 import structure_cases
 import value_cases
 
@@ -351,7 +352,7 @@ def main():
     os.makedirs(folder, exist_ok=True)
     for make in (wire_cases, tensor_cases, external_cases, graph_cases, operator_cases, shape_cases,
                  range_cases, window_cases, structure_cases.make, value_cases.make,
-                 attribute_cases.make):
+                 attribute_cases.make, classical_cases.make):
         make()
     for entry, content in CASES:
         with open(os.path.join(folder, entry["file"]), "wb") as file:

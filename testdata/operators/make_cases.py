@@ -20,9 +20,11 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
+import classical_cases
 import convolution_cases
 import elementwise_cases
 import normalization_cases
+import optimized_cases
 import quantization_cases
 import recurrent_cases
 import reduction_cases
@@ -34,7 +36,7 @@ from case_writer import CaseWriter
 
 FAMILIES = (elementwise_cases, shape_cases, reduction_cases, convolution_cases,
             normalization_cases, sequence_cases, quantization_cases, recurrent_cases,
-            sampling_cases, transformer_cases)
+            sampling_cases, transformer_cases, classical_cases, optimized_cases)
 
 
 def stamp():

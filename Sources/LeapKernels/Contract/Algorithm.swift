@@ -49,6 +49,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case resizeLinear = "resize-linear"
   case resizeNearest = "resize-nearest"
   case reverse
+  case rows
   case running
   case sampling
   case scatter

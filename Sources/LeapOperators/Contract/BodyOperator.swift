@@ -1,4 +1,5 @@
-// BodyOperator: an operator whose node has graphs of its own, and which decides when they run: If, Loop, Scan.
+// BodyOperator: an operator whose node has graphs of its own, and which decides when they run: If, Loop, Scan,
+// SequenceMap.
 //
 // 1. The operator knows what goes in and what comes out; how a graph is planned, and where it finds what it reads from outside,
 //    is the runtime's affair.

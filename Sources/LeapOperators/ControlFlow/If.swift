@@ -1,4 +1,4 @@
-// The operators that run graphs of their own: If here; Loop and Scan beside it.
+// The operators that run graphs of their own: If here; Loop, Scan and SequenceMap beside it.
 
 import LeapGraph
 import LeapKernels
@@ -6,7 +6,7 @@ import LeapTensors
 
 package enum ControlFlow: OperatorFamily {
   package static var operators: [any Operator.Type] {
-    [If.self, Loop.self, Scan.self, BatchedScan.self]
+    [If.self, Loop.self, Scan.self, BatchedScan.self, SequenceMap.self]
   }
 }
 

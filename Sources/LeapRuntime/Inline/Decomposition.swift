@@ -155,6 +155,8 @@ struct Decomposition {
   // MARK: rules
 
   private static let microsoft = "com.microsoft"
+  private static let classical = "ai.onnx.ml"
+  private static let training = "ai.onnx.preview.training"
 
   private static let rules: [Key: Rule] = [
     Key(microsoft, "FusedConv"): { try $0.fusedConvolution($1) },
@@ -191,6 +193,17 @@ struct Decomposition {
       try body.quantizedFunction(
         node, "Softmax", opset: opset < 13 ? 11 : 13, dropping: ["opset"])
     },
+    Key(microsoft, "FusedGemm"): { try $0.fusedGemm($1) },
+    Key(microsoft, "NhwcMaxPool"): { try $0.channelsLastPool($1) },
+    Key(microsoft, "DynamicQuantizeLSTM"): { try $0.quantizedLSTM($1) },
+    Key(microsoft, "Attention"): { try $0.packedAttention($1) },
+    Key(microsoft, "MultiHeadAttention"): { try $0.multiHeadAttention($1) },
+    Key(microsoft, "ExpandDims"): { try $0.expandDims($1) },
+    Key(microsoft, "GridSample"): { try $0.renamed($1, "GridSample", opset: 16) },
+    Key(microsoft, "GatherND"): { try $0.renamed($1, "GatherND", opset: 11) },
+    Key(microsoft, "Pad"): { try $0.renamed($1, "Pad", opset: 13) },
+    Key(microsoft, "Range"): { try $0.renamed($1, "Range", opset: 11) },
+    Key(microsoft, "Trilu"): { try $0.renamed($1, "Trilu", opset: 14) },
     // ONNX Runtime writes it in ONNX's own domain.
     Key("", "SimplifiedLayerNormalization"): { body, node in
       try node.requireInputs(2...2)
@@ -220,6 +233,11 @@ struct Decomposition {
     },
     Key("", "SoftmaxCrossEntropyLoss"): { try $0.crossEntropy($1) },
     Key("ai.onnx.preview", "FlexAttention"): { try $0.flexAttention($1) },
+    Key(classical, "Scaler"): { try $0.scaler($1) },
+    Key(classical, "Imputer"): { try $0.imputer($1) },
+    Key(training, "Adagrad"): { try $0.adagrad($1) },
+    Key(training, "Adam"): { try $0.adam($1) },
+    Key(training, "Momentum"): { try $0.momentum($1) },
   ]
 
   /// Conv, a residual, and an activation.

@@ -1,5 +1,7 @@
 // Pre-processing as Hugging Face's image processors write it into preprocessor_config.json.
 
+import LeapPictures
+
 extension Preprocessing {
   /// Reads a `preprocessor_config.json`.
   ///

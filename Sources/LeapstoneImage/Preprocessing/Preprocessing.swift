@@ -4,6 +4,7 @@
 // 2. What is left open here (size, layout, number of channels) follows the model's input.
 
 import LeapGraph
+@_exported import LeapPictures
 import LeapTensors
 
 /// Rows and columns, in pixels.

@@ -1,6 +1,7 @@
 // ResolvedPreprocessing: a pipeline with everything decided that the model's input leaves open or fixes.
 
 import LeapGraph
+import LeapPictures
 import LeapTensors
 import Leapstone
 

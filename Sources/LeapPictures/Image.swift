@@ -62,7 +62,8 @@ public struct Image: Sendable, Equatable {
     self.init(unchecked: pixels, width: width, height: height, channels: channels)
   }
 
-  init(unchecked pixels: [UInt8], width: Int, height: Int, channels: Int) {
+  /// A picture whose extents and pixels go together.
+  package init(unchecked pixels: [UInt8], width: Int, height: Int, channels: Int) {
     self.width = width
     self.height = height
     self.channels = channels
@@ -151,7 +152,7 @@ public struct Image: Sendable, Equatable {
   public func encodedPNG() throws -> [UInt8] { try PNGCodec.encode(self) }
 
   /// Refuses what exceeds the limit, before memory is taken for it.
-  static func check(width: Int, height: Int, pixelLimit: Int) throws {
+  package static func check(width: Int, height: Int, pixelLimit: Int) throws {
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
     guard width > 0, height > 0, !overflow, pixels <= pixelLimit else {
       throw ImageError.tooLarge(width: width, height: height, limit: pixelLimit)
@@ -161,7 +162,8 @@ public struct Image: Sendable, Equatable {
   private static func guess(_ bytes: [UInt8]) -> String {
     let known: [(start: String, name: String)] = [
       ("GIF8", "GIF"), ("RIFF", "WebP or another RIFF file"), ("BM", "BMP"), ("II*\0", "TIFF"),
-      ("MM\0*", "TIFF"), ("version https://git-lfs", "a Git LFS pointer"), ("<", "HTML or XML"),
+      ("MM\0*", "TIFF"), ("\0\0\0\u{0C}jP", "JPEG 2000"),
+      ("version https://git-lfs", "a Git LFS pointer"), ("<", "HTML or XML"),
     ]
     if bytes.isEmpty { return "an empty file" }
     return known.first { bytes.starts(with: Array($0.start.utf8)) }?.name ?? "something unknown"

@@ -39,7 +39,7 @@ enum JPEGCodec {
       var info = leap_image_info()
       try call("JPEG") { leap_jpeg_info(bytes, bytes.count, &info, $0) }
       try Image.check(width: Int(info.width), height: Int(info.height), pixelLimit: pixelLimit)
-      return try LeapstoneImage.decode("JPEG", bytes, info, leap_jpeg_decode)
+      return try LeapPictures.decode("JPEG", bytes, info, leap_jpeg_decode)
     #else
       throw ImageError.formatDisabled("JPEG")
     #endif
@@ -67,7 +67,7 @@ enum PNGCodec {
         throw ImageError.malformed(format: "PNG", reason: "too short for \(width)x\(height) pixels")
       }
       return (
-        try LeapstoneImage.decode("PNG", bytes, info, leap_png_decode), info.keeps_indices != 0
+        try LeapPictures.decode("PNG", bytes, info, leap_png_decode), info.keeps_indices != 0
       )
     #else
       throw ImageError.formatDisabled("PNG")

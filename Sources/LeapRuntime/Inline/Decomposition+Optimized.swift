@@ -1,0 +1,159 @@
+// Decomposition+Optimized: operators of com.microsoft that ONNX Runtime's optimiser and exporters write, and that ONNX has in another
+// form.
+
+import LeapGraph
+import LeapOperators
+import LeapTensors
+
+extension Decomposition {
+  /// An operator of ONNX's own that takes the same inputs and attributes.
+  mutating func renamed(_ node: NodeReader, _ type: String, opset: Int) throws {
+    try finish(type, opset: opset, call.inputs, call.attributes)
+  }
+
+  /// Unsqueeze, with one axis as a scalar.
+  mutating func expandDims(_ node: NodeReader) throws {
+    try node.requireInputs(2...2)
+    let axes = try add("Reshape", opset: 14, [input(1), constant(Tensor([Int64(1)]))])
+    try finish("Unsqueeze", opset: 13, [input(0), axes])
+  }
+
+  /// Gemm, and an activation.
+  mutating func fusedGemm(_ node: NodeReader) throws {
+    try node.requireInputs(2...3)
+    let own: Set<String> = ["activation", "activation_alpha", "activation_beta", "activation_gamma"]
+    let attributes = call.attributes.filter { !own.contains($0.key) }
+    guard let activation = try node.string("activation"), !activation.isEmpty else {
+      return try finish("Gemm", opset: 13, call.inputs, attributes)
+    }
+    let product = try add("Gemm", opset: 13, call.inputs, attributes)
+    let known: [String: (opset: Int, parameters: [String])] = [
+      "Relu": (14, []), "Sigmoid": (13, []), "Tanh": (13, []), "Softplus": (1, []),
+      "Softsign": (1, []), "LeakyRelu": (16, ["alpha"]), "Elu": (6, ["alpha"]),
+      "HardSigmoid": (6, ["alpha", "beta"]), "Selu": (6, ["alpha", "gamma"]),
+      "ThresholdedRelu": (10, ["alpha"]),
+    ]
+    guard let form = known[activation] else {
+      throw OperatorError("attribute 'activation' is '\(activation)', which is not known")
+    }
+    var parameters: [String: Attribute] = [:]
+    for name in form.parameters { parameters[name] = call.attributes["activation_\(name)"] }
+    try finish(activation, opset: form.opset, [product], parameters)
+  }
+
+  /// MaxPool of images whose channels come last.
+  mutating func channelsLastPool(_ node: NodeReader) throws {
+    try node.requireInputs(1...1)
+    let rank = try node.required("kernel_shape", node.ints("kernel_shape")).count + 2
+    guard rank <= 64 else { throw OperatorError("'kernel_shape' has \(rank - 2) axes") }
+    let toFront: [Int64] = [0, Int64(rank - 1)] + (1..<Int64(rank - 1))
+    let toBack: [Int64] = [0] + (2..<Int64(rank)) + [1]
+    let planes = try add("Transpose", opset: 13, [input(0)], ["perm": .ints(toFront)])
+    let pooled = try add("MaxPool", opset: 12, [planes], call.attributes)
+    try finish("Transpose", opset: 13, [pooled], ["perm": .ints(toBack)])
+  }
+
+  /// LSTM, whose weights are bytes: they become floats before it runs. ONNX Runtime rounds what is multiplied with them to bytes too.
+  mutating func quantizedLSTM(_ node: NodeReader) throws {
+    try node.requireInputs(3...12)
+    /// `[directions, inputs, 4 hidden]` with scales for each direction, or for each column of it.
+    func weights(_ body: inout Decomposition, _ index: Int, scale: Int) throws -> ValueID {
+      // One scale for a direction, or a row of them, stands over all inputs.
+      let shape = try body.constant(Tensor([Int64(0), 1, -1]))
+      func row(_ value: ValueID) throws -> ValueID {
+        try body.add("Reshape", opset: 14, [value, shape])
+      }
+      let single: [String: Attribute] = ["to": .int(Int64(DataType.float32.rawValue))]
+      let integers = try body.add("Cast", opset: 13, [body.requiredInput(index)], single)
+      let zero = try body.add("Cast", opset: 13, [row(body.requiredInput(scale + 1))], single)
+      let floats = try body.add(
+        "Mul", opset: 14,
+        [
+          body.add("Sub", opset: 14, [integers, zero]), row(body.requiredInput(scale)),
+        ])
+      return try body.add("Transpose", opset: 13, [floats], ["perm": .ints([0, 2, 1])])
+    }
+    let (w, r) = (try weights(&self, 1, scale: 8), try weights(&self, 2, scale: 10))
+    var outputs = Array(call.outputs.prefix(3))
+    while outputs.count > 1, case .some(.none) = outputs.last { outputs.removeLast() }
+    try add(
+      "LSTM", opset: 14,
+      [input(0), w, r, input(3), input(4), input(5), input(6), input(7)], call.attributes,
+      outputs: outputs)
+  }
+
+  // MARK: attention
+
+  /// Attention of queries, keys and values that are made of one input: weights for all three lie side by side.
+  mutating func packedAttention(_ node: NodeReader) throws {
+    try node.requireInputs(2...7)
+    for (index, name) in [(3, "mask_index"), (4, "past"), (6, "past_sequence_length")]
+    where input(index) != nil {
+      throw OperatorError.unsupported("input \(index), \(name), is given")
+    }
+    guard try !node.flag("do_rotary", default: false), output(1) == nil else {
+      throw OperatorError.unsupported("rotary embeddings, and output 1")
+    }
+    var product = try add("MatMul", opset: 13, [requiredInput(0), requiredInput(1)])
+    if let bias = input(2) { product = try add("Add", opset: 14, [product, bias]) }
+    var sizes: ValueID?
+    if let given = try node.ints("qkv_hidden_sizes"), !given.isEmpty {
+      guard given.count == 3, given.allSatisfy({ $0 > 0 }) else {
+        throw OperatorError("attribute 'qkv_hidden_sizes' is \(given); expected three sizes")
+      }
+      sizes = try constant(Tensor(given.map(Int64.init)))
+    }
+    try attention(node, parts(of: product, axis: -1, sizes), mask: input(5))
+  }
+
+  /// Attention of queries, keys and values, a bias for each beforehand.
+  mutating func multiHeadAttention(_ node: NodeReader) throws {
+    try node.requireInputs(3...10)
+    for (index, name) in [
+      (4, "key_padding_mask"), (8, "past_sequence_length"), (9, "cache_indirection"),
+    ] where input(index) != nil {
+      throw OperatorError.unsupported("input \(index), \(name), is given")
+    }
+    guard output(3) == nil else { throw OperatorError.unsupported("output 3, qk, is asked for") }
+    var operands = try (0..<3).map { try requiredInput($0) }
+    if let bias = input(3) {
+      let biases = try parts(of: bias, axis: 0, nil)
+      operands = try zip(operands, biases).map { try add("Add", opset: 14, [$0, $1]) }
+    }
+    try attention(node, operands, mask: input(5), past: (input(6), input(7)))
+  }
+
+  /// Three parts of a value: of these sizes, or equal ones.
+  private mutating func parts(
+    of value: ValueID, axis: Int64, _ sizes: ValueID?
+  ) throws -> [ValueID] {
+    let outputs = (0..<3).map { target.addValue("\(call.name)/part_\($0)") }
+    var attributes: [String: Attribute] = ["axis": .int(axis)]
+    if sizes == nil { attributes["num_outputs"] = .int(3) }
+    try add("Split", opset: 18, [value, sizes], attributes, outputs: outputs)
+    return outputs
+  }
+
+  /// ONNX's attention, with as many heads of keys as of queries.
+  private mutating func attention(
+    _ node: NodeReader, _ operands: [ValueID], mask: ValueID?,
+    past: (key: ValueID?, value: ValueID?) = (nil, nil)
+  ) throws {
+    let heads = try node.required("num_heads", node.int("num_heads"))
+    let isCausal = try node.flag("unidirectional", default: false)
+    guard !isCausal || past.key == nil else {
+      throw OperatorError.unsupported("'unidirectional' with keys of the past")
+    }
+    var attributes: [String: Attribute] = [
+      "q_num_heads": .int(Int64(heads)), "kv_num_heads": .int(Int64(heads)),
+      "is_causal": .int(isCausal ? 1 : 0),
+    ]
+    // 0 stands for the usual one.
+    if let scale = try node.float("scale"), scale != 0 { attributes["scale"] = .float(scale) }
+    var outputs = Array(call.outputs.prefix(3))
+    while outputs.count > 1, case .some(.none) = outputs.last { outputs.removeLast() }
+    try add(
+      "Attention", opset: 23, operands + [mask, past.key, past.value], attributes,
+      outputs: outputs)
+  }
+}
