@@ -73,8 +73,8 @@ def tree_cases():
          **SESSION)
     case("tree_mode.onnx", "a comparison that does not exist", "nodes_modes", regressor(
         modes=("BRANCH_NEAR", "LEAF", "LEAF")), **SESSION)
-    deep = 100_000
-    case("tree_deep.onnx", "a tree of a hundred thousand levels", "", regressor(
+    deep = 20_000
+    case("tree_deep.onnx", "a tree of twenty thousand levels", "", regressor(
         nodes=range(2 * deep + 1), true=[i + 1 if i % 2 == 0 and i < 2 * deep else 0 for i in range(2 * deep + 1)],
         false=[i + 2 if i % 2 == 0 and i < 2 * deep else 0 for i in range(2 * deep + 1)],
         modes=["BRANCH_LT" if i % 2 == 0 and i < 2 * deep else "LEAF" for i in range(2 * deep + 1)],
@@ -127,13 +127,13 @@ def picture_cases():
         [made, node("Cast", ["p"], ["f"], [integer("to", FLOAT)]), node("Add", ["x", "f"], ["y"])],
         [value("x")], [value("y", FLOAT, ("a", "b", "c"))],
         [tensor("b", UINT8, [len(content)], content)])).replace(number(2, 17), number(2, 20), 1)
-    step = {"step": "session"}
+    run = {"step": "run", "inputs": {"x": [1]}}
     case("picture_format.onnx", "a picture in a format that is not read", "BMP", shown(b"BM" + bytes(60)),
-         **step)
+         **run)
     case("picture_huge.onnx", "a picture of more pixels than the limit", "limit", shown(
-        b"P6 99999999 99999999 255\n"), **step)
+        b"P6 99999999 99999999 255\n"), **run)
     case("picture_truncated.onnx", "a picture that ends too early", "truncated", shown(
-        b"P6 64 64 255\n" + bytes(100)), **step)
+        b"P6 64 64 255\n" + bytes(100)), **run)
 
 
 def sequence_cases():

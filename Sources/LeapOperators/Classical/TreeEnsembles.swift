@@ -31,7 +31,8 @@ struct TreeScores: RowFunction {
     return decision?.isPair == true ? 2 : trees.targetCount
   }
 
-  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>) -> Int
+  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>)
+    -> Int
   {
     aggregate(row, scores)
     for (index, value) in base.enumerated() { scores[index] += value }
@@ -109,6 +110,9 @@ struct TreeDecision: Sendable {
 }
 
 /// TreeEnsemble, of ai.onnx.ml 5. Attributes are those of inner nodes, and of leaves.
+///
+/// Transforms have the numbers of the specification: ONNX Runtime takes that of a softmax for the logistic function's, and the other way
+/// round. What no leaf speaks of is 0, as it has it.
 package struct TreeEnsemble: RowOperator {
   package static var declarations: [OperatorDeclaration] {
     [
@@ -276,5 +280,7 @@ package struct TreeEnsembleClassifier: RowOperator {
     (self.function, self.classes) = (function, classes)
   }
 
-  package var numbered: TreeEnsembleClassifier { TreeEnsembleClassifier(function, classes.numbered) }
+  package var numbered: TreeEnsembleClassifier {
+    TreeEnsembleClassifier(function, classes.numbered)
+  }
 }
