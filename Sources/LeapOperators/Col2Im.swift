@@ -64,7 +64,8 @@ package struct Col2Im: Operator {
     if let image = context.integers(1), let block = context.integers(2) {
       let windows = Shape.product(try axes(image: image, block: block).map(\.positions)[...])
       if let given = columns?[2].value, given != windows {
-        throw OperatorError("input 0 has \(given) blocks; an image of \(Shape(image)) has \(windows)")
+        throw OperatorError(
+          "input 0 has \(given) blocks; an image of \(Shape(image)) has \(windows)")
       }
     }
     context.setOutput(

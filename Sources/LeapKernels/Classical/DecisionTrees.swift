@@ -104,7 +104,9 @@ package struct DecisionTrees: Sendable {
     enum State { case new, open, done }
     var states = [State](repeating: .new, count: nodes.count)
     var stack: [(node: Int, isLeft: Bool)] = []
-    func push(_ branch: Branch) { if case .node(let index) = branch { stack.append((index, false)) } }
+    func push(_ branch: Branch) {
+      if case .node(let index) = branch { stack.append((index, false)) }
+    }
     for root in roots {
       push(root)
       while let (index, isLeft) = stack.popLast() {

@@ -11,7 +11,8 @@ package protocol RowFunction: Sendable {
   /// Makes a row; both have the lengths that `width` takes and gives.
   ///
   /// - Returns: the number of the class that the row is of, for a classifier.
-  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>) -> Int
+  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>)
+    -> Int
 }
 
 package enum RowKernel {

@@ -16,7 +16,8 @@ private struct RowNorm: RowFunction {
 
   func width(features: Int) throws -> Int { features }
 
-  func apply(_ row: UnsafeBufferPointer<Double>, _ made: UnsafeMutableBufferPointer<Double>) -> Int {
+  func apply(_ row: UnsafeBufferPointer<Double>, _ made: UnsafeMutableBufferPointer<Double>) -> Int
+  {
     let norm =
       switch kind {
       // The largest, not the largest by its absolute value.

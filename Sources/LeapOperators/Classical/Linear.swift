@@ -44,7 +44,8 @@ struct LinearScores: RowFunction {
     return isPair ? 2 : intercepts.count
   }
 
-  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>) -> Int
+  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>)
+    -> Int
   {
     for index in intercepts.indices {
       var sum = intercepts[index]

@@ -31,7 +31,8 @@ private struct SimilarityKernel {
     let parameters = try node.floats("kernel_params") ?? []
     guard parameters.isEmpty || parameters.count == 3 else {
       throw OperatorError(
-        "attribute 'kernel_params' has \(parameters.count) values; expected 3: gamma, coef0, degree")
+        "attribute 'kernel_params' has \(parameters.count) values; expected 3: gamma, coef0, degree"
+      )
     }
     gamma = parameters.isEmpty ? 0 : Double(parameters[0])
     offset = parameters.isEmpty ? 0 : Double(parameters[1])
@@ -95,7 +96,8 @@ private struct SupportVectorScore: RowFunction {
     return 1
   }
 
-  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>) -> Int
+  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>)
+    -> Int
   {
     var sum = rho
     for (index, coefficient) in coefficients.enumerated() {
@@ -139,7 +141,9 @@ private struct SupportVectorClasses: RowFunction {
   private var vectorCount: Int { starts[classCount] }
 
   init(_ node: NodeReader, vectorsPerClass: [Int], classes: Int) throws {
-    func doubles(_ name: String) throws -> [Double] { try (node.floats(name) ?? []).map(Double.init) }
+    func doubles(_ name: String) throws -> [Double] {
+      try (node.floats(name) ?? []).map(Double.init)
+    }
     kernel = try SimilarityKernel(node)
     let vectors = try doubles("support_vectors")
     coefficients = try doubles("coefficients")
@@ -158,11 +162,13 @@ private struct SupportVectorClasses: RowFunction {
       coefficients.count == Shape.product([classes - 1, count])
     else {
       throw OperatorError(
-        "\(coefficients.count) coefficients and \(vectors.count) numbers for \(count) support vectors")
+        "\(coefficients.count) coefficients and \(vectors.count) numbers for \(count) support vectors"
+      )
     }
     featureCount = vectors.count / count
     let pairs = classes * (classes - 1) / 2
-    guard rho.count == pairs, slopes.count == offsets.count, [0, pairs].contains(slopes.count) else {
+    guard rho.count == pairs, slopes.count == offsets.count, [0, pairs].contains(slopes.count)
+    else {
       throw OperatorError(
         "\(rho.count) rho, \(slopes.count) prob_a and \(offsets.count) prob_b for \(pairs) pairs")
     }
@@ -176,7 +182,8 @@ private struct SupportVectorClasses: RowFunction {
     return classCount == 2 || !slopes.isEmpty ? classCount : rho.count
   }
 
-  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>) -> Int
+  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>)
+    -> Int
   {
     let pairs = pairScores(row)
     var votes = [Int](repeating: 0, count: classCount)

@@ -31,7 +31,8 @@ struct TreeScores: RowFunction {
     return decision?.isPair == true ? 2 : trees.targetCount
   }
 
-  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>) -> Int
+  func apply(_ row: UnsafeBufferPointer<Double>, _ scores: UnsafeMutableBufferPointer<Double>)
+    -> Int
   {
     aggregate(row, scores)
     for (index, value) in base.enumerated() { scores[index] += value }
@@ -279,5 +280,7 @@ package struct TreeEnsembleClassifier: RowOperator {
     (self.function, self.classes) = (function, classes)
   }
 
-  package var numbered: TreeEnsembleClassifier { TreeEnsembleClassifier(function, classes.numbered) }
+  package var numbered: TreeEnsembleClassifier {
+    TreeEnsembleClassifier(function, classes.numbered)
+  }
 }

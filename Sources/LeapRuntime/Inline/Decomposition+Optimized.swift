@@ -21,7 +21,9 @@ extension Decomposition {
   /// Gemm, and an activation.
   mutating func fusedGemm(_ node: NodeReader) throws {
     try node.requireInputs(2...3)
-    let own: Set<String> = ["activation", "activation_alpha", "activation_beta", "activation_gamma"]
+    let own: Set<String> = [
+      "activation", "activation_alpha", "activation_beta", "activation_gamma",
+    ]
     let attributes = call.attributes.filter { !own.contains($0.key) }
     guard let activation = try node.string("activation"), !activation.isEmpty else {
       return try finish("Gemm", opset: 13, call.inputs, attributes)

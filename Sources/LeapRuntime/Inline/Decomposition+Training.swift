@@ -49,7 +49,8 @@ extension Decomposition {
   }
 
   /// The root of a value, and a small number.
-  private mutating func root(_ value: ValueID, _ epsilon: Double, like x: ValueID) throws -> ValueID {
+  private mutating func root(_ value: ValueID, _ epsilon: Double, like x: ValueID) throws -> ValueID
+  {
     try add("Add", opset: 14, [add("Sqrt", opset: 13, [value]), precise(epsilon, like: x)])
   }
 
@@ -108,7 +109,8 @@ extension Decomposition {
         tensor.inputs[3], beta, add("Mul", opset: 14, [g, g]), 1 - beta, output: tensor.outputs[2])
       let rate = try add("CastLike", opset: 15, [adamRate(alpha, beta), x])
       let step = try add(
-        "Mul", opset: 14, [rate, add("Div", opset: 14, [momentum, root(squares, epsilon, like: x)])])
+        "Mul", opset: 14,
+        [rate, add("Div", opset: 14, [momentum, root(squares, epsilon, like: x)])])
       let isLast = later == 0
       let moved = try add(
         "Sub", opset: 14, [x, step], outputs: isLast ? tensor.outputs[0].map { [$0] } : nil)
