@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// One test at a time: several of these measure, or fill the machine.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 enum Serially {}
 
 /// Counts how often each block of each region is executed.

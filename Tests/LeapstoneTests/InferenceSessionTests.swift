@@ -7,7 +7,7 @@ import Leapstone
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct InferenceSessionTests {
+@Suite(.timeLimit(.minutes(10))) struct InferenceSessionTests {
   private static func network() throws -> TrainedNetwork {
     try #require(try TrainedNetwork.all().first)
   }

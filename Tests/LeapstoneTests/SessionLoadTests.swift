@@ -17,7 +17,7 @@ import Testing
   import Musl
 #endif
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct SessionLoadTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct SessionLoadTests {
   /// A trained residual network on a batch that takes some milliseconds.
   private struct Workload: Sendable {
     let network: TrainedNetwork
