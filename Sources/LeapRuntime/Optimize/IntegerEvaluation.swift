@@ -17,6 +17,9 @@ package struct IntegerEvaluation: Pass {
   package init() {}
 
   package func run(_ context: inout PassContext) throws {
+    guard context.graph.nodes.contains(where: { $0.operatorType == "QuantizeLinear" }) else {
+      return
+    }
     var merger = NodeMerger(context, pass: IntegerEvaluation.name)
     for position in merger.positions {
       guard let result = QuantizedResult(position, in: merger) else { continue }

@@ -5,27 +5,61 @@ import LeapOperators
 import LeapTensors
 
 enum QuantizedGemm {
-  /// Puts Reshape, QLinearConv, Reshape in the places of such nodes.
+  /// A Gemm, the node that quantises its result, and what takes their places.
+  private struct Match {
+    let gemm: Int
+    let quantize: Int
+    /// What the Gemm read, as a matrix, and the shape that makes an image of it.
+    let matrix: ValueID
+    let imageShape: ValueID
+    let image: ValueID
+    let convolution: [ValueID?]
+    let results: ValueID
+    let matrixShape: ValueID
+  }
+
+  /// Puts Reshape, QLinearConv, Reshape in the places of such nodes. O(nodes).
   static func rewrite(_ context: inout PassContext) throws {
     guard context.graph.nodes.contains(where: { $0.operatorType == "Gemm" }) else { return }
     try context.infer()
-    for position in context.graph.nodes.indices.reversed() {
-      // Each change moves the nodes behind it: what is known of nodes is found anew.
-      var merger = NodeMerger(context, pass: IntegerEvaluation.name)
-      guard let result = QuantizedResult(position, in: merger),
-        let source = merger.soleProducer(of: result.source, reader: position),
-        let node = merger.node(source), isPlain(node), merger.constant(node.inputs[1]!) == nil,
-        let product = QuantizedConvolution(node, in: merger, channelAxis: channelAxis(node)),
-        let weights = merger.constant(product.w.bytes), weights.shape.rank == 2,
-        merger.type(product.x.bytes)?.shape?.count == 2,
-        let inputs = try product.inputs(result, &merger),
-        isVector(inputs, weights.shape[channelAxis(node)], merger)
-      else { continue }
-      replace(
-        source, position, inputs, product,
-        try filters(weights, channelAxis: channelAxis(node)), merger, &context)
-      try context.infer()
+    var merger = NodeMerger(context, pass: IntegerEvaluation.name)
+    var matches: [Match] = []
+    for position in merger.positions {
+      if let match = try match(position, &merger) { matches.append(match) }
     }
+    if matches.isEmpty { return }
+    merger.finish(&context)
+    var graph = context.graph
+    for match in matches { replace(match, in: &graph) }
+    // From the end, since each moves the nodes behind it.
+    for match in matches.sorted(by: { $0.gemm > $1.gemm }) { addImage(match, to: &graph) }
+    context.graph = graph
+  }
+
+  /// The match whose result a node quantises.
+  private static func match(_ position: Int, _ merger: inout NodeMerger) throws -> Match? {
+    guard let result = QuantizedResult(position, in: merger),
+      let source = merger.soleProducer(of: result.source, reader: position),
+      let node = merger.node(source), isPlain(node), merger.constant(node.inputs[1]!) == nil,
+      let product = QuantizedConvolution(node, in: merger, channelAxis: channelAxis(node)),
+      let weights = merger.constant(product.w.bytes), weights.shape.rank == 2,
+      merger.type(product.x.bytes)?.shape?.count == 2,
+      let inputs = try product.inputs(result, &merger),
+      isVector(inputs, weights.shape[channelAxis(node)], merger)
+    else { return nil }
+    let filters = try filters(weights, channelAxis: channelAxis(node))
+    func constant(_ name: String, _ constant: Constant) -> ValueID {
+      merger.addConstant(constant, named: "\(node.name)_\(name)", from: [node.name])
+    }
+    let image = merger.addValue("\(node.name)_pixels", from: [node.name])
+    var operands = inputs
+    operands[0] = image
+    operands[3] = constant("filters", filters)
+    return Match(
+      gemm: source, quantize: position, matrix: product.x.bytes,
+      imageShape: constant("image", Constant(try Tensor([0, -1, 1, 1] as [Int64]))), image: image,
+      convolution: operands, results: merger.addValue("\(node.name)_results", from: [node.name]),
+      matrixShape: constant("rows", Constant(try Tensor([0, -1] as [Int64]))))
   }
 
   private static func number(_ name: String, of node: Node) -> Double? {
@@ -70,58 +104,35 @@ enum QuantizedGemm {
     return merger.constant(bias)?.shape == [channels]
   }
 
-  private static func replace(
-    _ source: Int, _ position: Int, _ inputs: [ValueID?], _ product: QuantizedConvolution,
-    _ filters: Constant, _ merger: consuming NodeMerger, _ context: inout PassContext
-  ) {
-    merger.finish(&context)
-    var graph = context.graph
-    let (gemm, quantize) = (graph.nodes[source], graph.nodes[position])
-    func constant(_ name: String, _ constant: Constant) -> ValueID {
-      let id = graph.addValue(
-        Value(
-          name: graph.freshName("\(gemm.name)_\(name)"),
-          type: .tensor(constant.dataType, shape: constant.shape.map(Dimension.fixed)),
-          origin: Origin([gemm.name], pass: IntegerEvaluation.name)))
-      graph.constants[id] = constant
-      return id
-    }
-    func value(_ name: String) -> ValueID {
-      graph.addValue(
-        Value(
-          name: graph.freshName("\(gemm.name)_\(name)"), type: nil,
-          origin: Origin([gemm.name], pass: IntegerEvaluation.name)))
-    }
-    guard let image = try? Tensor([Int64(0), -1, 1, 1]),
-      let rows = try? Tensor([Int64(0), -1])
-    else { return }
-    var operands = inputs
-    let (pixels, results) = (value("pixels"), value("results"))
-    operands[0] = pixels
-    operands[3] = constant("filters", filters)
-    let imageShape = constant("image", Constant(image))
-    let rowShape = constant("rows", Constant(rows))
+  /// Makes a convolution of the Gemm, and a Reshape of the node behind it.
+  private static func replace(_ match: Match, in graph: inout Graph) {
+    let gemm = graph.nodes[match.gemm]
     let origin = Origin(
-      gemm.origin.names + quantize.origin.names, pass: IntegerEvaluation.name)
-    graph.updateNode(at: position) {
+      gemm.origin.names + graph.nodes[match.quantize].origin.names, pass: IntegerEvaluation.name)
+    graph.updateNode(at: match.quantize) {
       $0.operatorType = "Reshape"
       $0.domain = ""
       $0.opset = max(gemm.opset, 13)
-      $0.inputs = [results, rowShape]
+      $0.inputs = [match.results, match.matrixShape]
       $0.attributes = [:]
       $0.origin = origin
     }
-    graph.updateNode(at: source) {
+    graph.updateNode(at: match.gemm) {
       $0.operatorType = "QLinearConv"
       $0.opset = max(gemm.opset, 10)
-      $0.inputs = operands
-      $0.outputs = [results]
+      $0.inputs = match.convolution
+      $0.outputs = [match.results]
       $0.attributes = [:]
       $0.origin = origin
     }
+  }
+
+  /// Puts the Reshape before a convolution that makes an image of what the Gemm read.
+  private static func addImage(_ match: Match, to graph: inout Graph) {
+    let convolution = graph.nodes[match.gemm]
     graph.addNode(
-      name: "\(gemm.name)_pixels", operatorType: "Reshape", opset: max(gemm.opset, 13),
-      inputs: [product.x.bytes, imageShape], outputs: [pixels], origin: origin, at: source)
-    context.graph = graph
+      name: "\(convolution.name)_pixels", operatorType: "Reshape",
+      opset: max(convolution.opset, 13), inputs: [match.matrix, match.imageShape],
+      outputs: [match.image], origin: convolution.origin, at: match.gemm)
   }
 }

@@ -99,15 +99,26 @@ struct NodeMerger {
   /// Adds a constant for the use of one node, made from the values `sources`.
   mutating func addConstant(_ constant: Constant, from sources: [ValueID]) -> ValueID {
     let base = sources.first.map { graph[$0].name } ?? "constant"
-    let origins = sources.flatMap { graph[$0].origin.names }
-    let name = freshName("\(base)_folded")
-    let value = Value(
-      name: name,
-      type: .tensor(constant.dataType, shape: constant.shape.map(Dimension.fixed)),
-      origin: Origin(origins.isEmpty ? [name] : origins, pass: pass))
-    let id = graph.addValue(value)
+    return addConstant(
+      constant, named: "\(base)_folded", from: sources.flatMap { graph[$0].origin.names })
+  }
+
+  /// Adds a constant for the use of one node, made from the nodes and values of these names.
+  mutating func addConstant(
+    _ constant: Constant, named base: String, from origins: [String]
+  ) -> ValueID {
+    let id = addValue(base, from: origins)
+    graph[id].type = .tensor(constant.dataType, shape: constant.shape.map(Dimension.fixed))
     graph.constants[id] = constant
     return id
+  }
+
+  /// Adds a value for a node that the pass makes, of a type that is still to be inferred.
+  mutating func addValue(_ base: String, from origins: [String]) -> ValueID {
+    let name = freshName(base)
+    return graph.addValue(
+      Value(
+        name: name, type: nil, origin: Origin(origins.isEmpty ? [name] : origins, pass: pass)))
   }
 
   /// Adds a constant vector, rounded to `dataType`. Throws where memory is refused.
