@@ -70,20 +70,33 @@ public enum RunValue: Sendable {
   ///
   /// - Throws: `ModelError.outOfMemory`.
   package mutating func unshare() throws {
-    // Taken out of the value, whose own reference would count as another's.
-    let taken = self
-    self = .sequence([])
-    switch consume taken {
-    case .tensor(var tensor):
+    // Each is taken out of the value, whose own reference would count as another's.
+    if case .tensor(var tensor) = self {
+      self = .sequence([])
       try tensor.unshare()
       self = .tensor(tensor)
-    case .sequence(var items, let type):
+    } else if case .sequence(var items, let type) = self {
+      self = .sequence([])
       for index in items.indices { try items[index].unshare() }
       self = .sequence(items, of: type)
-    case .optional(var item, let type):
+    } else if case .optional(var item, let type) = self {
+      self = .sequence([])
       try item?.unshare()
       self = .optional(item, of: type)
     }
+  }
+}
+
+extension RunValue {
+  /// Takes the memory of a tensor that is not needed any more, where nobody else holds it and it may be written; nil where it is
+  /// not so, and then nothing changes.
+  package mutating func releaseStorage() -> TensorStorage? {
+    guard case .tensor(var tensor) = self else { return nil }
+    // The value's own reference would count as another's.
+    self = .sequence([])
+    let storage = tensor.releaseStorage()
+    if storage == nil { self = .tensor(tensor) }
+    return storage
   }
 }
 

@@ -99,17 +99,29 @@ public struct Tensor: Sendable {
   ///
   /// - Throws: `ModelError.outOfMemory`.
   package mutating func unshare() throws {
-    guard case .bytes = contents else { return }
-    // Taken out of the tensor, whose own reference would count as another's.
-    let taken = contents
-    contents = .strings([])
-    guard case .bytes(var storage, let offset) = consume taken else { return }
-    let isShared = !isKnownUniquelyReferenced(&storage)
+    guard let (storage, offset, isShared) = takeStorage() else { return }
     contents = .bytes(storage, offset: offset)
     guard isShared else { return }
     let copy = try TensorStorage(byteCount: byteCount)
     copy.base.copyMemory(from: storage.base + offset, byteCount: byteCount)
     contents = .bytes(copy, offset: 0)
+  }
+
+  /// Takes the memory of a tensor that is not needed any more, where nobody else holds it, it may be written, and it begins with
+  /// the tensor's elements; nil where it is not so, and then nothing changes.
+  package mutating func releaseStorage() -> TensorStorage? {
+    guard let (storage, offset, isShared) = takeStorage() else { return nil }
+    if !isShared, storage.isOwned, offset == 0 { return storage }
+    contents = .bytes(storage, offset: offset)
+    return nil
+  }
+
+  /// Takes the memory out of the tensor, whose own reference would count as another's; nil for strings.
+  private mutating func takeStorage() -> (TensorStorage, offset: Int, isShared: Bool)? {
+    guard case .bytes(var storage, let offset) = contents else { return nil }
+    contents = .strings([])
+    let isShared = !isKnownUniquelyReferenced(&storage)
+    return (storage, offset, isShared)
   }
 
   /// The number of elements.

@@ -42,9 +42,7 @@ struct NodeCase: Decodable, Sendable {
         options.threads = 1
         let session = try InferenceSession(
           path: "\(directory)/\(name)/model.onnx", options: options)
-        for set in 0... {
-          let data = "\(directory)/\(name)/test_data_set_\(set)"
-          guard FileManager.default.fileExists(atPath: data) else { break }
+        for data in dataSets(in: directory) {
           if let reason = try compare(session, data) {
             return .failed("\(optimized ? "optimised" : "unoptimised"): \(reason)")
           }
@@ -69,18 +67,29 @@ struct NodeCase: Decodable, Sendable {
   }
 
   private func compare(_ session: InferenceSession, _ data: String) throws -> String? {
-    var inputs: [String: RunValue] = [:]
-    for (index, input) in session.inputs.enumerated() {
-      guard FileManager.default.fileExists(atPath: "\(data)/input_\(index).pb") else { continue }
-      inputs[input.name] = try value("\(data)/input_\(index).pb", input.type)
-    }
-    let results = try session.run(values: inputs)
+    let results = try session.run(values: inputs(of: session, data))
     for (index, output) in session.outputs.enumerated() {
       let expected = try value("\(data)/output_\(index).pb", output.type)
       guard let got = results[output.name] else { return "output '\(output.name)' is missing" }
       if let reason = mismatch(got, expected) { return "output '\(output.name)': \(reason)" }
     }
     return nil
+  }
+
+  /// What a data set gives for a session's inputs.
+  func inputs(of session: InferenceSession, _ data: String) throws -> [String: RunValue] {
+    var inputs: [String: RunValue] = [:]
+    for (index, input) in session.inputs.enumerated() {
+      guard FileManager.default.fileExists(atPath: "\(data)/input_\(index).pb") else { continue }
+      inputs[input.name] = try value("\(data)/input_\(index).pb", input.type)
+    }
+    return inputs
+  }
+
+  /// The data sets of the case.
+  func dataSets(in directory: String) -> [String] {
+    (0...).lazy.map { "\(directory)/\(name)/test_data_set_\($0)" }
+      .prefix { FileManager.default.fileExists(atPath: $0) }.map { $0 }
   }
 
   private func mismatch(_ got: RunValue, _ expected: RunValue) -> String? {

@@ -35,6 +35,24 @@ import Testing
     #expect(other.elements(as: Float.self) == [1, 2, 3, 4])
   }
 
+  @Test func onlyOwnMemoryIsReleased() throws {
+    var tensor = try Tensor([1, 2, 3, 4] as [Float])
+    let address = tensor.address
+    var other: Tensor? = tensor
+    #expect(tensor.releaseStorage() == nil && tensor.elements(as: Float.self) == [1, 2, 3, 4])
+    other = nil
+    #expect(other == nil && tensor.releaseStorage()?.base == address)
+    let bytes = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 64)
+    defer { bytes.deallocate() }
+    bytes.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
+    let storage = TensorStorage(borrowing: bytes, byteCount: 16, release: nil)
+    var borrowed = Tensor(dataType: .float32, shape: [4], storage: consume storage)
+    #expect(borrowed.releaseStorage() == nil && borrowed.address == bytes)
+    let whole = try TensorStorage(byteCount: 16)
+    var part = Tensor(dataType: .float32, shape: [2], storage: consume whole, byteOffset: 8)
+    #expect(part.releaseStorage() == nil)
+  }
+
   @Test func stringsStayAsTheyAre() throws {
     var tensor = try Tensor(strings: ["a", "b"])
     let other = tensor

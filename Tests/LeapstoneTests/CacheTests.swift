@@ -230,6 +230,55 @@ private func isSame(_ a: Tensor, _ b: Tensor) -> Bool {
     _ = try directory.file()
   }
 
+  /// The weights of graphs that nodes run are kept too: each graph's own, also where two call theirs the same.
+  @Test func weightsInGraphsOfNodesAreKept() throws {
+    func weights(_ seed: Int) throws -> Tensor {
+      try Tensor((0..<64 * 64).map { Float(($0 * 7 + seed) % 13 - 6) / 64 }, shape: [64, 64])
+    }
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 64])
+    let condition = builder.input("c", [], type: .bool)
+    let count = builder.constant("count", try Tensor(scalar: Int64(3)))
+    let first = builder.node("MatMul", [x, builder.constant("w", try weights(1))], output: "first")
+    var body = ModelBuilder()
+    _ = body.input("i", [], type: .int64)
+    let on = body.input("on", [], type: .bool)
+    let (value, asked) = (body.input("value"), body.capture(condition, as: "c"))
+    let product = body.node(
+      "MatMul", [value, body.constant("u", try weights(2))], output: "second")
+    func branch(_ seed: Int) throws -> Attribute {
+      var branch = ModelBuilder()
+      let inner = branch.capture(product, as: "second")
+      let result = branch.node(
+        "MatMul", [inner, branch.constant("v", try weights(seed))], output: "third")
+      return branch.body(outputs: [result])
+    }
+    let chosen = body.node(
+      "If", [asked],
+      attributes: ["then_branch": try branch(3), "else_branch": try branch(4)], output: "chosen")
+    let result = builder.node(
+      "Loop", [count, nil, first], attributes: ["body": body.body(outputs: [on, chosen])],
+      output: "result")
+    let path = "\(try CacheDirectory().path)/model.onnx"
+    try builder.write(outputs: [result], to: path)
+    func outputs(_ session: InferenceSession) throws -> [Tensor] {
+      let x = try Tensor((0..<64).map { Float($0 % 5) }, shape: [1, 64])
+      return try [true, false].map { flag in
+        try #require(try session.run(["x": x, "c": try Tensor(scalar: flag)])["result"])
+      }
+    }
+    let expected = try outputs(InferenceSession(path: path))
+    #expect(!isSame(expected[0], expected[1]))
+    for use in 0..<3 {
+      let session = try InferenceSession(path: path, options: options())
+      let got = try outputs(session)
+      #expect(zip(got, expected).allSatisfy { isSame($0, $1) })
+      let bytes = 64 * 64 * 4
+      #expect((session.memory.mappedWeights >= 4 * bytes) == (use > 0))
+      #expect((session.memory.packedWeights < bytes) == (use > 0))
+    }
+  }
+
   @Test func theFileIsTheUsersAlone() throws {
     let inner = "\(directory.path)/a/b"
     let session = try network.session(options { $0.cacheDirectory = inner })

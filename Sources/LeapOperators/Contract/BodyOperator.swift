@@ -4,6 +4,7 @@
 // 1. The operator knows what goes in and what comes out; how a graph is planned, and where it finds what it reads from outside,
 //    is the runtime's affair.
 // 2. What a run of a graph leaves is charged to the session as long as somebody holds it.
+// 3. What only a run's inputs held is written over by it, or kept for the next.
 
 import LeapGraph
 import LeapTensors
@@ -16,10 +17,14 @@ package protocol Body {
   /// Runs it once.
   ///
   /// - Parameters:
-  ///   - inputs: one for each input of the graph.
+  ///   - inputs: one for each input of the graph. An operator that holds none of them besides lets the run write over them.
   ///   - kept: bytes of what the operator keeps of earlier runs; nothing else that these left stays charged.
+  ///   - places: memory for some outputs, by their indices, for the run to compute them in where it can: only what comes back
+  ///     says whether it did. They are among the bytes kept.
   /// - Throws: `RunError`, `ModelError`.
-  func run(_ inputs: [RunValue], keeping kept: Int) throws -> [RunValue]
+  func run(
+    _ inputs: consuming [RunValue], keeping kept: Int, into places: [Int: Tensor]
+  ) throws -> [RunValue]
 
   /// Charges what the operator is about to make of what the runs left.
   ///
@@ -41,6 +46,25 @@ package protocol BodyOperator: HostOperator {
 
   /// Computes the outputs. Throws `OperatorError`, and what running a graph throws.
   func run(_ inputs: [RunValue?], bodies: [any Body]) throws -> [RunValue]
+
+  /// How it runs its one graph again and again, where types and elements of its inputs tell. nil for what does not, and where
+  /// nobody knows.
+  func repetition(_ inputs: [ValueType?], known: [Tensor?]) -> Repetition?
+}
+
+/// How a node runs a graph again and again, as far as it is known before.
+package struct Repetition: Sendable {
+  /// How often at most; nil where nothing bounds it.
+  package var count: Int?
+  /// Whether it runs no less often.
+  package var isExact: Bool
+  /// The types of the graph's inputs in the first run.
+  package var inputs: [ValueType?]
+  /// Among them, and among the graph's outputs, the values that a run hands to the next: the node's first outputs.
+  package var carriedInputs: Range<Int>
+  package var carriedOutputs: Range<Int>
+  /// The axes of the outputs that are made of a slice of each run; of the node's last outputs.
+  package var sliceAxes: [Int]
 }
 
 extension BodyOperator {
@@ -53,6 +77,8 @@ extension BodyOperator {
   }
 
   package func largestOutputs(_ inputs: [Operand?]) -> [Operand]? { nil }
+
+  package func repetition(_ inputs: [ValueType?], known: [Tensor?]) -> Repetition? { nil }
 }
 
 extension ValueType {

@@ -41,7 +41,7 @@ package struct If: BodyOperator {
   }
 
   package func run(_ inputs: [RunValue?], bodies: [any Body]) throws -> [RunValue] {
-    try bodies[inputs.condition(0) ? 0 : 1].run([], keeping: 0)
+    try bodies[inputs.condition(0) ? 0 : 1].run([], keeping: 0, into: [:])
   }
 }
 
@@ -59,52 +59,5 @@ extension RunValue {
   /// A value that graphs of loops are told.
   static func scalar<Element: TensorElement>(_ element: Element) throws -> RunValue {
     .tensor(try Tensor(scalar: element))
-  }
-}
-
-/// What the runs of a graph leave for one output of its node: a slice each.
-struct Slices {
-  private(set) var byteCount = 0
-  private var tensors: [Tensor] = []
-
-  mutating func append(_ value: RunValue, output index: Int) throws {
-    guard let tensor = value.tensor else {
-      throw OperatorError("output \(index) of the graph is \(value); expected a tensor")
-    }
-    guard tensors.first.map({ $0.dataType == tensor.dataType && $0.shape == tensor.shape }) ?? true
-    else {
-      throw OperatorError(
-        "output \(index) of the graph is \(tensor); it was \(tensors[0]) before: slices that differ "
-          + "cannot be put together")
-    }
-    tensors.append(tensor)
-    byteCount = saturatingSum(byteCount, tensor.byteCount)
-  }
-
-  /// The slices along a new axis.
-  ///
-  /// - Parameters:
-  ///   - axis: of the result; from its end where negative.
-  ///   - isReversed: whether the last slice comes first.
-  ///   - type: of a slice, for when there is none.
-  func stacked(axis: Int, isReversed: Bool = false, type: ValueType?) throws -> Tensor {
-    guard let first = tensors.first else { return try empty(axis, type) }
-    let axis = try normalizedAxis(axis, rank: first.shape.rank + 1)
-    let slices = tensors.map { slice in
-      var shape = slice.shape.dimensions
-      shape.insert(1, at: axis)
-      return slice.reshaped(Shape(shape))
-    }
-    return try Tensor.joined(isReversed ? slices.reversed() : slices, axis: axis)
-  }
-
-  /// No slices. Extents that nobody knows are 0.
-  private func empty(_ axis: Int, _ type: ValueType?) throws -> Tensor {
-    guard case .tensor(let dataType, let slice)? = type else {
-      throw OperatorError("the graph never ran, and the type of what it makes is not known")
-    }
-    var shape = (slice ?? []).map { $0.value ?? 0 }
-    shape.insert(0, at: try normalizedAxis(axis, rank: shape.count + 1))
-    return try Tensor(zeros: dataType, shape: Shape(shape))
   }
 }

@@ -12,6 +12,8 @@ package struct Loop: BodyOperator {
   /// Values that go from one run to the next.
   private let carriedCount: Int
   private let sliceCount: Int
+  /// Whether the body leaves the condition as it is, so that the trip count alone says how often it runs.
+  private let isCounted: Bool
 
   package init(_ node: NodeReader) throws {
     guard node.inputCount >= 2 else {
@@ -20,6 +22,7 @@ package struct Loop: BodyOperator {
     let body = try node.required("body", node.graph("body"))
     carriedCount = node.inputCount - 2
     sliceCount = body.outputs.count - 1 - carriedCount
+    isCounted = Loop.keepsCondition(body)
     guard body.inputs.count == 2 + carriedCount, sliceCount >= 0,
       node.outputCount <= carriedCount + sliceCount
     else {
@@ -28,6 +31,20 @@ package struct Loop: BodyOperator {
           + "\(carriedCount) carried values expected \(2 + carriedCount) inputs, and 1 output more "
           + "than the node's \(node.outputCount)")
     }
+  }
+
+  /// Whether a body's condition is the one that it is given, or always true.
+  private static func keepsCondition(_ body: Graph) -> Bool {
+    guard var condition = body.outputs.first, body.inputs.count > 1 else { return false }
+    let maker = body.nodes.first { $0.outputs.contains(condition) }
+    if let maker, maker.domain.isEmpty, maker.operatorType == "Identity" {
+      condition = maker.inputs.first.flatMap { $0 } ?? condition
+    }
+    if condition == body.inputs[1] { return true }
+    guard !body.inputs.contains(condition), let constant = body.constants[condition],
+      constant.byteCount == 1
+    else { return false }
+    return (try? constant.tensor().elements(as: Bool.self)) == [true]
   }
 
   package func infer(_ context: inout InferenceContext, bodies: [BodyInference]) throws {
@@ -56,23 +73,40 @@ package struct Loop: BodyOperator {
       guard let value else { throw OperatorError("input \(2 + index) is required") }
       return value
     }
-    var slices = [Slices](repeating: Slices(), count: sliceCount)
+    let count = limit.map { Int(clamping: $0) }
+    let expected = isCounted ? count.map { RunCount.exactly($0) } : nil
+    var slices = (0..<sliceCount).map { _ in Slices(expected ?? .atMost(count)) }
+    let firstSlice = 1 + carriedCount
     var iteration: Int64 = 0
     while goesOn, limit.map({ iteration < $0 }) ?? true {
-      let kept = slices.reduce(0) { saturatingSum($0, $1.byteCount) }
-      let given = zip(carried, inputs[2...]).map { $0.wrapped(like: $1) }
-      let made = try bodies[0].run([.scalar(iteration), .scalar(true)] + given, keeping: kept)
+      let given =
+        [try .scalar(iteration), try .scalar(true)]
+        + zip(carried, inputs[2...]).map { $0.wrapped(like: $1) }
+      // The run may write over what it alone holds.
+      carried = []
+      let made = try bodies[0].run(
+        consume given, keeping: slices.byteCount, into: slices.places(from: firstSlice))
       goesOn = try [made[0]].condition(0)
-      carried = Array(made[1..<1 + carriedCount])
-      for (index, value) in made[(1 + carriedCount)...].enumerated() {
-        try slices[index].append(value, output: 1 + carriedCount + index)
+      carried = Array(made[1..<firstSlice])
+      for (index, value) in made[firstSlice...].enumerated() {
+        try slices[index].append(value, output: firstSlice + index, charge: bodies[0].charge)
       }
       iteration += 1
     }
-    try bodies[0].charge(slices.reduce(0) { saturatingSum($0, $1.byteCount) })
-    let types = bodies[0].outputTypes[(1 + carriedCount)...]
+    let types = bodies[0].outputTypes[firstSlice...]
     return try carried
-      + zip(slices, types).map { .tensor(try $0.stacked(axis: 0, type: $1)) }
+      + zip(slices, types).map { .tensor(try $0.joined(type: $1, charge: bodies[0].charge)) }
+  }
+}
+
+extension Loop {
+  package func repetition(_ inputs: [ValueType?], known: [Tensor?]) -> Repetition? {
+    let count = known.first.flatMap { $0 }?.integers?.first
+    return Repetition(
+      count: count.map { max($0, 0) }, isExact: isCounted && count != nil,
+      inputs: [.tensor(.int64, shape: []), .tensor(.bool, shape: [])] + inputs.dropFirst(2),
+      carriedInputs: 2..<2 + carriedCount, carriedOutputs: 1..<1 + carriedCount,
+      sliceAxes: Array(repeating: 0, count: sliceCount))
   }
 }
 

@@ -63,19 +63,7 @@ private struct ScanRule {
 
   /// Types of the outputs, from those of states and scanned inputs.
   func inferred(_ given: [ValueType?], _ body: BodyInference) throws -> [ValueType?] {
-    var length: Dimension?
-    let slices = try zip(given[stateCount...], inputs).map { type, place -> ValueType? in
-      guard let type else { return nil }
-      guard case .tensor(let dataType, let shape) = type else {
-        throw OperatorError("a scanned input is \(type); expected a tensor")
-      }
-      guard var shape else { return type }
-      guard !shape.isEmpty else { throw OperatorError("a scalar has no slices") }
-      let axis = try normalizedAxis(place.axis, rank: shape.count, name: "scan_input_axes")
-      length = length?.value == nil ? shape[axis] : length
-      shape.remove(at: axis)
-      return .tensor(dataType, shape: shape)
-    }
+    let (slices, length) = try sliceTypes(given)
     let (states, made) = try steadyTypes(Array(given[..<stateCount]), at: 0..<stateCount) {
       try body($0 + slices)
     }
@@ -89,6 +77,34 @@ private struct ScanRule {
       }
   }
 
+  /// The types of the slices of scanned inputs, and how many slices there are.
+  private func sliceTypes(
+    _ given: [ValueType?]
+  ) throws -> (slices: [ValueType?], length: Dimension?) {
+    var length: Dimension?
+    let slices = try zip(given[stateCount...], inputs).map { type, place -> ValueType? in
+      guard let type else { return nil }
+      guard case .tensor(let dataType, let shape) = type else {
+        throw OperatorError("a scanned input is \(type); expected a tensor")
+      }
+      guard var shape else { return type }
+      guard !shape.isEmpty else { throw OperatorError("a scalar has no slices") }
+      let axis = try normalizedAxis(place.axis, rank: shape.count, name: "scan_input_axes")
+      length = length?.value == nil ? shape[axis] : length
+      shape.remove(at: axis)
+      return .tensor(dataType, shape: shape)
+    }
+    return (slices, length)
+  }
+
+  /// How often the body runs for inputs of some types; nil where that is not known.
+  func repetition(_ given: [ValueType?]) -> Repetition? {
+    guard let (slices, length) = try? sliceTypes(given) else { return nil }
+    return Repetition(
+      count: length?.value, isExact: true, inputs: Array(given[..<stateCount]) + slices,
+      carriedInputs: 0..<stateCount, carriedOutputs: 0..<stateCount, sliceAxes: outputs.map(\.axis))
+  }
+
   /// - Parameters:
   ///   - values: states and scanned inputs.
   ///   - limit: how many slices are looked at; nil for all.
@@ -98,23 +114,25 @@ private struct ScanRule {
   ) throws -> [RunValue] {
     let scanned = try sliced(Array(values[stateCount...]), limit)
     var states = Array(values[..<stateCount])
-    var slices = [Slices](repeating: Slices(), count: outputs.count)
-    for index in 0..<(scanned.first?.count ?? 0) {
-      let bytes = slices.reduce(kept) { saturatingSum($0, $1.byteCount) }
-      let made = try body.run(states + scanned.map { .tensor($0[index]) }, keeping: bytes)
+    let count = scanned.first?.count ?? 0
+    var slices = outputs.map {
+      Slices(.exactly(count), axis: $0.axis, isReversed: $0.isReversed)
+    }
+    for index in 0..<count {
+      let given = states + scanned.map { .tensor($0[index]) }
+      // The run may write over what it alone holds.
+      states = []
+      let made = try body.run(
+        consume given, keeping: saturatingSum(kept, slices.byteCount),
+        into: slices.places(from: stateCount))
       states = Array(made[..<stateCount])
       for (number, value) in made[stateCount...].enumerated() {
-        try slices[number].append(value, output: stateCount + number)
+        try slices[number].append(value, output: stateCount + number, charge: body.charge)
       }
     }
-    try body.charge(slices.reduce(0) { saturatingSum($0, $1.byteCount) })
     let types = body.outputTypes[stateCount...]
     return try states
-      + zip(zip(slices, outputs), types).map { slices, type in
-        .tensor(
-          try slices.0.stacked(
-            axis: slices.1.axis, isReversed: slices.1.isReversed, type: type))
-      }
+      + zip(slices, types).map { .tensor(try $0.joined(type: $1, charge: body.charge)) }
   }
 
   /// The slices of each scanned input, in the order in which they are looked at.
@@ -165,6 +183,10 @@ package struct Scan: BodyOperator {
 
   package func run(_ inputs: [RunValue?], bodies: [any Body]) throws -> [RunValue] {
     try rule.run(inputs.allGiven(), bodies[0])
+  }
+
+  package func repetition(_ inputs: [ValueType?], known: [Tensor?]) -> Repetition? {
+    rule.repetition(inputs)
   }
 }
 

@@ -46,7 +46,8 @@ package struct SequenceMap: BodyOperator {
     var made = types.map { _ in [RunValue]() }
     var kept = 0
     for item in 0..<count {
-      let outputs = try bodies[0].run(arguments.map { $0.item(item) }, keeping: kept)
+      let outputs = try bodies[0].run(
+        arguments.map { $0.item(item) }, keeping: kept, into: [:])
       for (index, output) in outputs.enumerated() {
         guard let tensor = output.tensor else {
           throw OperatorError("output \(index) of the graph is \(output); expected a tensor")

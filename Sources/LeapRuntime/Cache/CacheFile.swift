@@ -31,7 +31,7 @@ final class CacheFile: Sendable {
   /// "LEAPPACK", as the machine's word: the other byte order is foreign.
   static let magic: UInt64 = 0x4C45_4150_5041_434B
   /// Counts the changes of this format, and of what any packing recipe writes.
-  static let format: UInt64 = 2
+  static let format: UInt64 = 3
   static let headerBytes = 64
 
   /// The weights by their names.

@@ -52,8 +52,11 @@ struct CacheKey: Hashable, Sendable {
 extension WeightStore.Key {
   /// What is packed, and how, in the words of the cache. The graph is the same for the same `CacheKey`; what can be said of
   /// the constant beside its number is there for the day on which it is not.
-  func cacheEntry(in graph: Graph, _ constant: Constant) -> [UInt8] {
+  ///
+  /// - Parameter path: which of the program's graphs has the constant.
+  func cacheEntry(in graph: Graph, at path: String, _ constant: Constant) -> [UInt8] {
     var fields = CacheBytes()
+    fields.append(path)
     fields.append(value.index)
     fields.append(graph[value].name)
     fields.append(Int(constant.dataType.rawValue))

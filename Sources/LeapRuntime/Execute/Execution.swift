@@ -51,15 +51,15 @@ struct Execution {
   let memory: WorkingMemory
   let options: ExecutionOptions
   /// Values that exist: inputs, and what segments left.
-  private var values: [ValueID: RunValue]
+  var values: [ValueID: RunValue]
   /// Tensors whose memory is to hold results.
-  private let destinations: [ValueID: Tensor]
+  let destinations: [ValueID: Tensor]
 
-  private var program: Program { planned.program }
+  var program: Program { planned.program }
 
   init(
     _ planned: PlannedProgram, memory: WorkingMemory, options: ExecutionOptions,
-    inputs: [ValueID: RunValue], destinations: [ValueID: Tensor]
+    inputs: consuming [ValueID: RunValue], destinations: [ValueID: Tensor]
   ) {
     self.planned = planned
     self.memory = memory
@@ -74,10 +74,7 @@ struct Execution {
   mutating func run(_ segment: Segment) throws -> [ValueID: RunValue] {
     var made: [ValueID: RunValue] = [:]
     for (id, tensor) in segment.known { values[id] = .tensor(tensor) }
-    try memory.reserve(
-      arena: segment.memory.arena, scratch: try segment.memory.scratch(width: options.width),
-      results: segment.memory.results)
-    let results = try segment.results.map { try emptyTensor(for: $0) }
+    let (results, overwritten) = try emptyTensors(for: segment)
     if !segment.steps.isEmpty {
       let given = try segment.given.map { try tensor($0) }
       let run = try SegmentRun(
@@ -85,6 +82,7 @@ struct Execution {
         flushesDenormals: options.flushesDenormals)
       try execute(run, segment)
     }
+    for id in overwritten { values[id] = nil }
     for (result, tensor) in zip(segment.results, results) { made[result.value] = .tensor(tensor) }
     values.merge(made) { $1 }
     for position in segment.hostNodes {
@@ -93,22 +91,6 @@ struct Execution {
       values.merge(outputs) { $1 }
     }
     return made
-  }
-
-  /// Where a result is to be written: the memory that the caller gave for it, or new memory.
-  private func emptyTensor(for result: SegmentResult) throws -> Tensor {
-    let operand = result.operand
-    guard let given = destinations[result.value] else {
-      return Tensor(
-        dataType: operand.dataType, shape: operand.shape,
-        storage: try TensorStorage(byteCount: operand.byteCount))
-    }
-    guard given.dataType == operand.dataType, given.shape == operand.shape else {
-      throw RunError.outputMismatch(
-        program.graph[result.value].name, expected: "\(operand.dataType) \(operand.shape)",
-        got: given.description)
-    }
-    return given
   }
 
   /// A tensor that exists, or a constant.
@@ -199,38 +181,52 @@ struct Execution {
     _ position: Int, _ host: any BodyOperator, _ inputs: [RunValue?]
   ) throws -> [ValueID: RunValue] {
     let node = program.graph.nodes[position]
-    var sources = inputs
-    let bodies = try (planned.bodies[position] ?? []).map { body in
+    let captured = try (planned.bodies[position] ?? []).map { body in
       var captured: [ValueID: RunValue] = [:]
       for capture in body.program.graph.captures {
         captured[capture.inner] = try value(capture.outer)
       }
-      sources += captured.values.map { $0 }
-      return BoundBody(body, captured: captured, memory, options)
+      return captured
+    }
+    let sources = Execution.storages(of: inputs + captured.flatMap { $0.values.map(Optional.some) })
+    let bodies = zip(planned.bodies[position] ?? [], captured).map { body, captured in
+      BoundBody(body, captured: captured, sources: sources, memory, options)
     }
     let baseline = memory.resultBytes
+    memory.beginBodies()
+    defer { memory.endBodies() }
     let outputs: [RunValue]
     do { outputs = try host.run(inputs, bodies: bodies) } catch let error as OperatorError {
       throw RunError.node(node.description(in: program.graph), reason: error.reason)
     }
-    let made = Execution.newBytes(of: outputs, madeFrom: sources)
+    let made = Execution.newBytes(of: outputs, besides: sources)
     memory.settle(results: saturatingSum(baseline, made))
     return named(outputs, by: node)
   }
 
   /// Bytes of the tensors that a host made: those that share the memory of its inputs were there before.
-  static func newBytes(of outputs: [RunValue], madeFrom inputs: [RunValue?]) -> Int {
-    var counted = Set(inputs.flatMap { $0?.tensors ?? [] }.compactMap(\.storage))
+  private static func newBytes(of outputs: [RunValue], madeFrom inputs: [RunValue?]) -> Int {
+    newBytes(of: outputs, besides: storages(of: inputs))
+  }
+
+  /// Bytes of tensors, but for those in some memory.
+  static func newBytes(of outputs: [RunValue], besides known: Set<ObjectIdentifier>) -> Int {
+    var counted = known
     return outputs.flatMap(\.tensors).reduce(0) { sum, tensor in
       guard let storage = tensor.storage, counted.insert(storage).inserted else { return sum }
       return saturatingSum(sum, tensor.byteCount)
     }
   }
+
+  /// Which memory values lie in.
+  static func storages(of values: [RunValue?]) -> Set<ObjectIdentifier> {
+    Set(values.flatMap { $0?.tensors ?? [] }.compactMap(\.storage))
+  }
 }
 
 extension Tensor {
   /// Which memory the elements lie in; nil for strings.
-  fileprivate var storage: ObjectIdentifier? {
+  var storage: ObjectIdentifier? {
     if case .bytes(let storage, _) = contents { ObjectIdentifier(storage) } else { nil }
   }
 }

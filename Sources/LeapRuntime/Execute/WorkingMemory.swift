@@ -8,6 +8,10 @@ package final class WorkingMemory: @unchecked Sendable {
   private(set) var scratch: TensorStorage?
   /// What the run in flight makes besides: its results, and what hosts make.
   private var results = 0
+  /// What runs of graphs left for those that follow.
+  private var spares = SpareMemory()
+  /// How many graphs the node is in that runs now: 0 in the graph of the program itself.
+  private(set) var depth = 0
   private let ledger: MemoryLedger
   private var charged = 0
 
@@ -38,6 +42,32 @@ package final class WorkingMemory: @unchecked Sendable {
     }
   }
 
+  /// Begins a node that runs graphs.
+  func beginBodies() { depth += 1 }
+
+  /// Ends it: what its graphs' runs left for each other goes.
+  func endBodies() {
+    spares.drop(depth: depth)
+    depth -= 1
+    balance()
+  }
+
+  /// Begins a run of a graph, and gives its number.
+  func beginRun() -> Int { spares.beginRun() }
+
+  /// Ends a run of a graph: of what was left before it, it took what it could use.
+  func endRun(_ number: Int) { spares.drop(depth: depth, before: number) }
+
+  /// Keeps memory that nobody holds any more for the runs that follow.
+  func keep(_ storage: TensorStorage) { spares.keep(storage, depth: depth) }
+
+  /// Memory for a result of so many bytes that an earlier run left, which is accounted for already; nil where there is none.
+  func takeSpare(byteCount: Int) -> TensorStorage? {
+    guard let storage = spares.take(byteCount: byteCount) else { return nil }
+    results += byteCount
+    return storage
+  }
+
   /// Charges what a host makes.
   ///
   /// - Throws: `RunError.overBudget`.
@@ -59,13 +89,18 @@ package final class WorkingMemory: @unchecked Sendable {
   func settle() { settle(results: 0) }
 
   private func charge(_ bytes: Int) throws {
-    try ledger.charge(bytes)
+    do { try ledger.charge(bytes) } catch {
+      guard spares.byteCount > 0 else { throw error }
+      spares.drop(depth: 0)
+      balance()
+      try ledger.charge(bytes)
+    }
     charged += bytes
   }
 
   /// Gives back what is charged beyond what there is.
   private func balance() {
-    let held = byteCount + results
+    let held = byteCount + results + spares.byteCount
     ledger.release(charged - held)
     charged = held
   }

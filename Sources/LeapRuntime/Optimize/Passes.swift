@@ -4,10 +4,13 @@ package var standardPasses: [any Pass.Type] {
   [
     DeadCode.self,
     ShapeFolding.self,
+    BranchInlining.self,
     IntegerEvaluation.self,
     // The nodes that dequantised what is read as bytes.
     DeadCode.self,
     ConstantFolding.self,
+    // Conditions that were computed from constants.
+    BranchInlining.self,
     IdentityRemoval.self,
     CommonSubexpressions.self,
     TransposeElimination.self,

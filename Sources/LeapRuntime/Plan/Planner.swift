@@ -101,8 +101,8 @@ struct SegmentBinder {
   private(set) var requests: [ArenaRequest]
   /// For each buffer: the result that lies in it.
   private(set) var resultOfBuffer: [Int: Int] = [:]
-  private var results: [SegmentResult] = []
-  private var given: [ValueID] = []
+  private(set) var results: [SegmentResult] = []
+  private(set) var given: [ValueID] = []
   private var weights: [Weight] = []
   private var weightIndex: [Int: Int] = [:]
   private var countedWeights: Set<ObjectIdentifier> = []
@@ -331,13 +331,14 @@ struct SegmentBinder {
   func segment(
     _ selection: SegmentSelection, next: PlanningState?, _ state: PlanningState
   ) -> Segment {
-    let wanted = Set(planner.outputs).union(
-      selection.hostNodes.flatMap { planner.program.graph.nodes[$0].uses })
+    let nodes = planner.program.graph.nodes
+    let wanted = Set(planner.outputs).union(selection.hostNodes.flatMap { nodes[$0].uses })
+    let needed = wanted.union(selection.observed).union(state.remaining.flatMap { nodes[$0].uses })
     var known: [ValueID: Tensor] = [:]
     for id in wanted where !state.isConstant(id) { known[id] = state.known[id] }
     return Segment(
       steps: steps, stageCount: schedule.stageCount, memory: memory, given: given,
-      results: results, known: known,
+      results: results, overwritten: overwrittenInputs(needed), known: known,
       weights: weights, deadAfterStage: deadAfterStage(), selection: selection, next: next)
   }
 

@@ -102,6 +102,8 @@ package final class Segment: Sendable {
   let given: [ValueID]
   /// Values in memory of their own, in the order of `Location.result`.
   let results: [SegmentResult]
+  /// For each result the input whose memory may become its own, where the run alone holds it; nil where there is none.
+  let overwritten: [ValueID?]
   /// Elements of outputs, and of what hosts read, that planning computed itself: no step makes them.
   let known: [ValueID: Tensor]
   let weights: [Weight]
@@ -118,7 +120,7 @@ package final class Segment: Sendable {
 
   init(
     steps: [Step], stageCount: Int, memory: SegmentMemory,
-    given: [ValueID], results: [SegmentResult],
+    given: [ValueID], results: [SegmentResult], overwritten: [ValueID?],
     known: [ValueID: Tensor], weights: [Weight], deadAfterStage: [[Range<Int>]],
     selection: SegmentSelection, next: PlanningState?
   ) {
@@ -127,6 +129,7 @@ package final class Segment: Sendable {
     self.memory = memory
     self.given = given
     self.results = results
+    self.overwritten = overwritten
     self.known = known
     self.weights = weights
     self.deadAfterStage = deadAfterStage

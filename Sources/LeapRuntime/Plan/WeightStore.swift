@@ -90,6 +90,8 @@ package final class WeightStore: Sendable {
   }
 
   private let graph: Graph
+  /// Which of the program's graphs it is: the places of the nodes that it is in, and the attributes. Empty for the outermost.
+  private let path: String
   private let policy: WeightPolicy
   private let account: WeightAccount
   private let cache: PackingCache?
@@ -112,13 +114,16 @@ package final class WeightStore: Sendable {
       isCounting: true)
   }
 
-  /// - Parameter cache: where weights are kept for later sessions.
+  /// - Parameters:
+  ///   - path: which of the program's graphs it is; empty for the outermost.
+  ///   - cache: where weights are kept for later sessions.
   init(
-    graph: Graph, policy: WeightPolicy, ledger: MemoryLedger, cache: PackingCache?,
-    isCounting: Bool = false
+    graph: Graph, at path: String = "", policy: WeightPolicy, ledger: MemoryLedger,
+    cache: PackingCache?, isCounting: Bool = false
   ) {
     self.isCounting = isCounting
     self.graph = graph
+    self.path = path
     self.policy = policy
     self.cache = cache
     account = WeightAccount(ledger)
@@ -161,16 +166,13 @@ package final class WeightStore: Sendable {
   /// Whether weights are to be made for a plan before it is bound: where no plan holds one.
   var wantsPreparation: Bool { !isCounting && account.byteCounts == (0, 0) }
 
-  /// Keeps the weights that plans hold for later sessions, where there is a cache that lacks any.
-  func save() {
-    guard let cache else { return }
-    cache.save {
-      let held = entries.guarded { entries in entries.mapValues(\.weight) }
-      return held.compactMap { key, weight in
-        guard let weight, let constant = graph.constants[key.value], isKept(key, constant)
-        else { return nil }
-        return (key.cacheEntry(in: graph, constant), weight)
-      }
+  /// The weights that plans hold and a cache keeps, by their names there.
+  var keptWeights: [(name: [UInt8], weight: Weight)] {
+    let held = entries.guarded { entries in entries.mapValues(\.weight) }
+    return held.compactMap { key, weight in
+      guard let weight, let constant = graph.constants[key.value], isKept(key, constant)
+      else { return nil }
+      return (key.cacheEntry(in: graph, at: path, constant), weight)
     }
   }
 
@@ -179,7 +181,7 @@ package final class WeightStore: Sendable {
     _ key: Key, _ constant: Constant, _ byteCount: Int
   ) -> (storage: TensorStorage, isMapped: Bool)? {
     guard let cache, isKept(key, constant) else { return nil }
-    return cache.weight(key.cacheEntry(in: graph, constant), byteCount: byteCount)
+    return cache.weight(key.cacheEntry(in: graph, at: path, constant), byteCount: byteCount)
       .map { ($0, true) }
   }
 

@@ -26,23 +26,25 @@ package final class PlannedProgram: Sendable {
   /// - Parameters:
   ///   - graph: optimised.
   ///   - table: the operators that nodes may have.
-  ///   - weights: the graph's constants.
-  ///   - bodyWeights: makes the store for a graph that one of its nodes runs.
+  ///   - path: which of the program's graphs it is: the places of the nodes that it is in, and the attributes. Empty for the
+  ///     outermost.
+  ///   - weights: makes the store of a graph's constants; from the graph and its path.
   /// - Throws: `ModelError`.
   init(
-    _ graph: Graph, _ options: PlanOptions, table: OperatorTable, weights: WeightStore,
-    bodyWeights: (Graph) -> WeightStore
+    _ graph: Graph, _ options: PlanOptions, table: OperatorTable, path: String = "",
+    weights: (_ graph: Graph, _ path: String) -> WeightStore
   ) throws {
     program = try Program(graph: graph, table: table)
     self.options = options
-    self.weights = weights
+    self.weights = weights(graph, path)
     roots = SingleFlightCache(capacity: PlannedProgram.planLimit)
     var bodies: [Int: [PlannedProgram]] = [:]
     for (position, operation) in program.operators.enumerated() {
       guard let operation = operation as? any BodyOperator else { continue }
-      bodies[position] = try graph.nodes[position].bodies(type(of: operation).bodyNames).map {
+      let names = type(of: operation).bodyNames
+      bodies[position] = try zip(names, graph.nodes[position].bodies(names)).map { name, body in
         try PlannedProgram(
-          $0, options, table: table, weights: bodyWeights($0), bodyWeights: bodyWeights)
+          body, options, table: table, path: "\(path)/\(position)/\(name)", weights: weights)
       }
     }
     self.bodies = bodies
@@ -64,7 +66,7 @@ package final class PlannedProgram: Sendable {
     }
   }
 
-  /// Runs the program.
+  /// Runs the program. As a graph of a node it writes over values that it is given where nobody else holds them.
   ///
   /// - Parameters:
   ///   - outputs: the values that are wanted.
@@ -72,12 +74,14 @@ package final class PlannedProgram: Sendable {
   /// - Returns: the values, in the order of `outputs`.
   /// - Throws: `RunError`, `ModelError`.
   func run(
-    _ given: GivenInputs, _ outputs: [ValueID], into destinations: [ValueID: Tensor] = [:],
+    _ given: consuming GivenInputs, _ outputs: [ValueID],
+    into destinations: [ValueID: Tensor] = [:],
     _ memory: WorkingMemory, _ options: ExecutionOptions
   ) throws -> [RunValue] {
-    var execution = Execution(
-      self, memory: memory, options: options, inputs: given.values, destinations: destinations)
     var planned = try root(given.signatures, outputs, options.interrupt)
+    var execution = Execution(
+      self, memory: memory, options: options, inputs: given.takeValues(),
+      destinations: destinations)
     var known: [ValueID: Tensor] = [:]
     while true {
       let made = try execution.run(planned.segment)
@@ -85,7 +89,14 @@ package final class PlannedProgram: Sendable {
       guard planned.segment.next != nil else { break }
       planned = try planned.following(made, execution, planner(outputs))
     }
-    return try outputs.map { try known[$0].map(RunValue.tensor) ?? execution.value($0) }
+    let results = try outputs.map { try known[$0].map(RunValue.tensor) ?? execution.value($0) }
+    if memory.depth > 0 { execution.recycle() }
+    return results
+  }
+
+  /// The weights that plans hold and a cache keeps, those of the graphs that nodes run among them, by their names there.
+  var keptWeights: [(name: [UInt8], weight: Weight)] {
+    bodies.values.joined().reduce(weights.keptWeights) { $0 + $1.keptWeights }
   }
 
   /// Bytes of weights that plans hold, those of the graphs that nodes run among them: mapped from files, and in memory of the
@@ -109,17 +120,20 @@ extension Node {
 struct BoundBody: Body {
   private let planned: PlannedProgram
   private let captured: GivenInputs
+  /// The memory of what was there before the node began.
+  private let sources: Set<ObjectIdentifier>
   private let memory: WorkingMemory
   private let options: ExecutionOptions
   /// What the run had made before the node began.
   private let baseline: Int
 
   init(
-    _ planned: PlannedProgram, captured: [ValueID: RunValue], _ memory: WorkingMemory,
-    _ options: ExecutionOptions
+    _ planned: PlannedProgram, captured: [ValueID: RunValue], sources: Set<ObjectIdentifier>,
+    _ memory: WorkingMemory, _ options: ExecutionOptions
   ) {
     self.planned = planned
     self.captured = GivenInputs(captured)
+    self.sources = sources
     self.memory = memory
     self.options = options
     baseline = memory.resultBytes
@@ -129,13 +143,23 @@ struct BoundBody: Body {
     planned.program.graph.outputs.map { planned.program.graph[$0].type }
   }
 
-  func run(_ inputs: [RunValue], keeping kept: Int) throws -> [RunValue] {
+  func run(
+    _ inputs: consuming [RunValue], keeping kept: Int, into places: [Int: Tensor]
+  ) throws -> [RunValue] {
     try options.interrupt.poll()
     let graph = planned.program.graph
     var given = captured
-    for (id, value) in zip(graph.inputs, inputs) { given.set(id, value) }
-    let outputs = try planned.run(given, graph.outputs, memory, options)
-    let made = Execution.newBytes(of: outputs, madeFrom: Array(given.values.values))
+    for (index, id) in graph.inputs.enumerated() where index < inputs.count {
+      given.set(id, inputs[index])
+    }
+    inputs = []
+    let destinations = Dictionary(places.map { (graph.outputs[$0], $1) }) { first, _ in first }
+    let number = memory.beginRun()
+    let outputs = try planned.run(
+      consume given, graph.outputs, into: destinations, memory, options)
+    let known = sources.union(places.values.compactMap(\.storage))
+    let made = Execution.newBytes(of: outputs, besides: known)
+    memory.endRun(number)
     memory.settle(results: saturatingSum(baseline, saturatingSum(kept, made)))
     return outputs
   }

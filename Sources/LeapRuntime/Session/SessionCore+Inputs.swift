@@ -28,6 +28,12 @@ struct GivenInputs {
     for (id, value) in values { set(id, value) }
   }
 
+  /// The values, which are the caller's alone from then on.
+  mutating func takeValues() -> [ValueID: RunValue] {
+    defer { values = [:] }
+    return values
+  }
+
   /// - Parameter type: of a container; nil for what it says itself.
   mutating func set(_ id: ValueID, _ value: RunValue, type: ValueType? = nil) {
     values[id] = value

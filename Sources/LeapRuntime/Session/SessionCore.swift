@@ -158,12 +158,10 @@ package final class SessionCore: Sendable {
     self.cache = cache
     var options = configuration.plan
     options.width = width
-    // A cache knows constants by their names, which the graphs of nodes may share with the graph around them.
-    planned = try PlannedProgram(
-      graph, options, table: configuration.table,
-      weights: WeightStore(
-        graph: graph, policy: configuration.weights, ledger: ledger, cache: cache)
-    ) { WeightStore(graph: $0, policy: configuration.weights, ledger: ledger) }
+    planned = try PlannedProgram(graph, options, table: configuration.table) { graph, path in
+      WeightStore(
+        graph: graph, at: path, policy: configuration.weights, ledger: ledger, cache: cache)
+    }
     var ids: [String: ValueID] = [:]
     for id in graph.inputs { ids[graph[id].name] = id }
     inputIDs = ids
@@ -196,6 +194,9 @@ package final class SessionCore: Sendable {
     return PackingCache(
       options, CacheKey(identity, configuration, version: options.version, outputs: outputs))
   }
+
+  /// Keeps the weights that plans hold for later sessions, where there is a cache that lacks any.
+  private func keepWeights() { cache?.save { planned.keptWeights } }
 
   /// What was odd so far, but no error.
   package var warnings: [String] {
@@ -244,7 +245,7 @@ package final class SessionCore: Sendable {
     let written = wanted.compactMap { name, id in destinations[name].map { (id, $0) } }
     let values = try planned.run(
       given, wanted.map(\.id), into: Dictionary(written) { first, _ in first }, memory, options)
-    weights.save()
+    keepWeights()
     var results: [String: RunValue] = [:]
     for ((name, _), result) in zip(wanted, values) {
       results[name] =
@@ -281,7 +282,7 @@ package final class SessionCore: Sendable {
     guard session === self else { return try session.planned(inputs: inputs, outputs: names) }
     let wanted = outputIDs(names).map(\.id)
     let root = try planned.root(checked(inputs), wanted, Interrupt())
-    weights.save()
+    keepWeights()
     return (root, planned.planner(wanted))
   }
 

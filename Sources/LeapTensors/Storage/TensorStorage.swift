@@ -28,6 +28,8 @@ package final class TensorStorage: @unchecked Sendable {
 
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
+  /// Whether the bytes were allocated here, so that whoever alone holds the storage may write them.
+  package let isOwned: Bool
   private let release: (@Sendable () -> Void)?
 
   /// Allocates `byteCount` bytes, not cleared, aligned to `alignment`.
@@ -41,6 +43,7 @@ package final class TensorStorage: @unchecked Sendable {
     else { throw ModelError.outOfMemory(bytes: byteCount) }
     base = pointer
     self.byteCount = byteCount
+    isOwned = true
     nonisolated(unsafe) let owned = pointer
     release = { free(owned) }
   }
@@ -60,6 +63,7 @@ package final class TensorStorage: @unchecked Sendable {
     else { throw ModelError.outOfMemory(bytes: byteCount) }
     base = pointer
     self.byteCount = byteCount
+    isOwned = true
     nonisolated(unsafe) let owned = pointer
     release = { munmap(owned, length) }
   }
@@ -86,6 +90,7 @@ package final class TensorStorage: @unchecked Sendable {
   ) {
     self.base = base
     self.byteCount = byteCount
+    isOwned = false
     self.release = release
   }
 
