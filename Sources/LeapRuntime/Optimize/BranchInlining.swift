@@ -17,6 +17,9 @@ package struct BranchInlining: Pass {
   package init() {}
 
   package func run(_ context: inout PassContext) throws {
+    guard
+      context.graph.nodes.contains(where: { $0.operatorType == "If" || $0.operatorType == "Loop" })
+    else { return }
     // What is in a branch, or reads what it makes, may have a condition that is known then.
     var rounds = 0
     while rounds < BranchInlining.roundLimit, try inlineOnce(&context) {
