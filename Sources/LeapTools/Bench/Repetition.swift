@@ -33,8 +33,9 @@ struct Repetition: Sendable {
   func measure(
     progress: (Int) -> Void = { _ in }, _ body: @escaping @Sendable (_ slot: Int) throws -> Void
   ) throws -> Result {
-    let turns = Turns(length)
+    // First, so that the time is no less than was asked for.
     let start = ContinuousClock.now
+    let turns = Turns(length)
     var times: [Double] = []
     if concurrency == 1 {
       while turns.next() {
