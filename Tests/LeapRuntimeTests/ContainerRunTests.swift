@@ -9,17 +9,6 @@ import Testing
 private let floats = ValueType.tensor(.float32, shape: nil)
 
 @Suite struct ContainerRunTests {
-  private func session(
-    _ model: Model, passes: Bool = true, width: Int = 1, budget: Int? = nil
-  ) throws -> SessionCore {
-    var configuration = SessionConfiguration()
-    configuration.width = width
-    configuration.disablesAllPasses = !passes
-    configuration.poisonsDeadMemory = true
-    configuration.memoryBudget = budget
-    return try SessionCore(model: model, configuration: configuration)
-  }
-
   /// The elements of a tensor of floats; of all tensors of a container.
   private func elements(_ value: RunValue?) -> [[Float]] {
     value?.tensors.compactMap { $0.elements(as: Float.self) } ?? []
@@ -32,7 +21,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let s = builder.input("s", of: .sequence(floats))
     let copy = builder.node("Identity", [s], output: "copy")
     let length = builder.node("SequenceLength", [copy], output: "length")
-    let session = try session(builder.model(outputs: [copy, length]), passes: passes)
+    let session = try RunHarness.session(builder.model(outputs: [copy, length]), passes: passes)
     for shapes in [[], [[2, 3]], [[1], [], [0, 4], [2, 2]]] as [[Shape]] {
       let tensors = try shapes.map { try ramp($0) }
       let results = try session.run(values: ["s": .sequence(tensors.map(RunValue.tensor))])
@@ -50,7 +39,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let o = builder.input("o", of: .optional(.sequence(floats)))
     let copy = builder.node("Identity", [o], output: "copy")
     let has = builder.node("OptionalHasElement", [copy], output: "has")
-    let session = try session(builder.model(outputs: [copy, has]), passes: passes)
+    let session = try RunHarness.session(builder.model(outputs: [copy, has]), passes: passes)
     let one = RunValue.tensor(try ramp([2]))
     for (value, count) in [
       (.optional(nil), 0), (.optional(.sequence([])), 0), (.optional(.sequence([one, one])), 2),
@@ -69,7 +58,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let o = builder.input("o", of: .optional(floats))
     let got = builder.node("OptionalGetElement", [o], output: "got")
     let y = builder.node("Neg", [got], output: "y")
-    let session = try session(builder.model(outputs: [y]))
+    let session = try RunHarness.session(builder.model(outputs: [y]))
     let result = try session.run(values: ["o": .optional(.tensor(try ramp([3])))])["y"]
     #expect(elements(result) == [[0, -1, -2]])
     let error = try #require(throws: RunError.self) {
@@ -80,7 +69,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
   }
 
   @Test func anyValueOfTheGraphMayBeAskedFor() throws {
-    let session = try session(chain())
+    let session = try RunHarness.session(chain())
     let inputs = try chainInputs([4, 3])
     let results = try session.run(values: inputs, outputs: ["pieces", "third", "y"])
     #expect(results["pieces"]?.tensors.map(\.shape) == [[1, 3], [1, 3], [1, 3], [1, 3]])
@@ -124,7 +113,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
 
   @Test(arguments: [true, false], [1, 2])
   func kernelsWorkBetweenSequences(passes: Bool, width: Int) throws {
-    let session = try session(chain(), passes: passes, width: width)
+    let session = try RunHarness.session(chain(), passes: passes, width: width)
     // The second run of a shape finds the segments of the first.
     for shape in [[4, 3], [2, 1], [4, 3], [7, 5]] as [Shape] {
       let results = try session.run(values: chainInputs(shape))
@@ -139,7 +128,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let place = builder.input("place", [], type: .int32)
     let item = builder.node("SequenceAt", [s, place], output: "item")
     let y = builder.node("Neg", [item], output: "y")
-    let session = try session(builder.model(outputs: [y]))
+    let session = try RunHarness.session(builder.model(outputs: [y]))
     // What is declared of items binds nobody, and a symbol in it is no extent of any input.
     let items = try ([[3], [2, 2], [3]] as [Shape]).map { RunValue.tensor(try ramp($0)) }
     for (index, item) in items.enumerated() {
@@ -160,7 +149,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
       builder.node("SequenceLength", [$1], output: "length\($0)")
     }
     let model = builder.model(outputs: lengths)
-    let session = try session(model)
+    let session = try RunHarness.session(model)
     #expect(
       session.program.graph.nodes.map(\.operatorType) == ["SequenceConstruct", "SequenceLength"])
     let results = try session.run(["x": ramp([2])])
@@ -176,7 +165,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let one = builder.node("SequenceInsert", [none, a], output: "one")
     let two = builder.node("SequenceInsert", [one, b], output: "two")
     for passes in [true, false] {
-      let results = try session(builder.model(outputs: [two, none]), passes: passes)
+      let results = try RunHarness.session(builder.model(outputs: [two, none]), passes: passes)
         .run(values: [:])
       #expect(elements(results["two"]) == [[0, 1], [9]])
       #expect(results["none"]?.description == "an empty sequence of float32 of unknown rank")
@@ -203,9 +192,9 @@ private let floats = ValueType.tensor(.float32, shape: nil)
 
   @Test func sharedMemoryIsChargedOnce() throws {
     let megabyte = try ramp([1 << 18])
-    let counting = try session(repeated(32, joins: false), budget: 4 << 20)
+    let counting = try RunHarness.session(repeated(32, joins: false), budget: 4 << 20)
     #expect(try counting.run(["x": megabyte])["y"]?.elements(as: Int64.self) == [32])
-    let joining = try session(repeated(32, joins: true), budget: 4 << 20)
+    let joining = try RunHarness.session(repeated(32, joins: true), budget: 4 << 20)
     let error = try #require(throws: RunError.self) { try joining.run(["x": megabyte]) }
     guard case .overBudget(let required, _) = error else {
       Issue.record(error)
@@ -216,11 +205,11 @@ private let floats = ValueType.tensor(.float32, shape: nil)
   }
 
   @Test func plansSayWhatTheyKnow() throws {
-    let counted = try session(repeated(3, joins: false))
+    let counted = try RunHarness.session(repeated(3, joins: false))
       .predictedMemory(inputs: ["x": (.float32, [8])])
     #expect(counted.rest == .atMost(8))
     #expect(counted.results == 8 * 4)
-    let joined = try session(repeated(3, joins: true))
+    let joined = try RunHarness.session(repeated(3, joins: true))
       .predictedMemory(inputs: ["x": (.float32, [8])])
     #expect(joined.rest == .unbounded(nodes: ["ConcatFromSequence_y"]))
   }
@@ -232,7 +221,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let x = builder.input("x", [2])
     let y = builder.node("Neg", [x], output: "y")
     let length = builder.node("SequenceLength", [s], output: "length")
-    let session = try session(builder.model(outputs: [y, length]))
+    let session = try RunHarness.session(builder.model(outputs: [y, length]))
     let segment = try session.plan(inputs: ["x": (.float32, [2])])
     #expect(segment.steps.map(\.operatorType) == ["Neg"])
     #expect(throws: RunError.self) {
@@ -250,7 +239,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let y = builder.node("SequenceLength", [s], output: "y")
     let has = builder.node("OptionalHasElement", [o], output: "has")
     let z = builder.node("Neg", [x], output: "z")
-    let session = try session(builder.model(outputs: [y, has, z]))
+    let session = try RunHarness.session(builder.model(outputs: [y, has, z]))
     let float = RunValue.tensor(try ramp([2]))
     let integer = RunValue.tensor(try Tensor([Int64(1), 2]))
     let good: [String: RunValue] = ["s": .sequence([float]), "o": .optional(float), "x": float]
@@ -281,7 +270,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     var builder = ModelBuilder()
     let x = builder.input("x", [2])
     let y = builder.node("SequenceConstruct", [x], output: "y")
-    let session = try session(builder.model(outputs: [y]))
+    let session = try RunHarness.session(builder.model(outputs: [y]))
     let error = try #require(throws: RunError.self) { try session.run(["x": ramp([2])]) }
     guard case .noTensor("y", _) = error else {
       Issue.record(error)
@@ -298,7 +287,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     let s = builder.input("s", of: .sequence(floats))
     let y = builder.node("Neg", [s], output: "y")
     let error = try #require(throws: ModelError.self) {
-      try session(builder.model(outputs: [y]))
+      try RunHarness.session(builder.model(outputs: [y]))
     }
     #expect("\(error)".contains("expected a tensor"), "\(error)")
   }

@@ -10,17 +10,6 @@ import Testing
   /// With passes and without, on one worker and on several.
   static let settings = [(true, 1), (true, 3), (false, 2)]
 
-  private func session(
-    _ model: Model, passes: Bool = true, width: Int = 2, budget: Int? = nil
-  ) throws -> SessionCore {
-    var configuration = SessionConfiguration()
-    configuration.width = width
-    configuration.disablesAllPasses = !passes
-    configuration.poisonsDeadMemory = true
-    configuration.memoryBudget = budget
-    return try SessionCore(model: model, configuration: configuration)
-  }
-
   private func floats(_ value: RunValue?) -> [Float]? { value?.tensor?.elements(as: Float.self) }
 
   private func flag(_ value: Bool) throws -> RunValue { .tensor(try Tensor(scalar: value)) }
@@ -51,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: settings) func oneOfTwoBranchesRuns(passes: Bool, width: Int) throws {
-    let session = try session(choice(), passes: passes, width: width)
+    let session = try RunHarness.session(choice(), passes: passes, width: width)
     for count in [1, 3] {
       let x = RunValue.tensor(try ramp([count]))
       let ramp = (0..<count).map(Float.init)
@@ -87,7 +76,7 @@ import Testing
       ], output: "chosen")
     let result = builder.node("Exp", [chosen], output: "result")
     let model = builder.model(outputs: [result])
-    let predicted = try session(model, passes: passes, width: width).predictedMemory(
+    let predicted = try RunHarness.session(model, passes: passes, width: width).predictedMemory(
       inputs: ["x": (.float32, [9, 64]), "c": (.bool, [])])
     guard case .atMost(let rest) = predicted.rest else {
       Issue.record("\(predicted.rest)")
@@ -99,7 +88,7 @@ import Testing
       predicted.ownedWeights + predicted.mappedWeights + predicted.arena + predicted.scratch
       + predicted.results + rest
     for choice in [true, false] {
-      let bounded = try session(model, passes: passes, width: width, budget: budget)
+      let bounded = try RunHarness.session(model, passes: passes, width: width, budget: budget)
       let results = try bounded.run(values: ["x": .tensor(ramp([9, 64])), "c": flag(choice)])
       #expect(results["result"]?.tensor?.shape == [9, 64])
     }
@@ -118,7 +107,7 @@ import Testing
       attributes: [
         "then_branch": then.body(outputs: [own]), "else_branch": other.body(outputs: [outer]),
       ], output: "chosen")
-    let session = try session(builder.model(outputs: [chosen]))
+    let session = try RunHarness.session(builder.model(outputs: [chosen]))
     let x2 = RunValue.tensor(try ramp([2]))
     for (value, expected) in [(true, [7, 8]), (false, [0, 1])] as [(Bool, [Float])] {
       let c = RunValue.tensor(try Tensor([value]))
@@ -168,7 +157,7 @@ import Testing
   }
 
   @Test(arguments: settings) func aLoopRunsSoOften(passes: Bool, width: Int) throws {
-    let session = try session(summing(), passes: passes, width: width)
+    let session = try RunHarness.session(summing(), passes: passes, width: width)
     for (given, runs) in [
       (try inputs(count: 4), 4), (try inputs(count: 1), 1), (try inputs(count: 0), 0),
       (try inputs(count: 5, goes: false), 0), (try inputs(count: -3), 0),
@@ -185,9 +174,9 @@ import Testing
   }
 
   @Test func countAndConditionMayBeLeftOut() throws {
-    let open = try session(summing(hasCount: false))
+    let open = try RunHarness.session(summing(hasCount: false))
     #expect(try floats(open.run(values: inputs(count: 0, limit: 25))["final"]) == [13, 26])
-    let counted = try session(summing(hasCondition: false))
+    let counted = try RunHarness.session(summing(hasCondition: false))
     let results = try counted.run(values: inputs(count: 2, goes: false))
     #expect(floats(results["final"]) == [11, 22])
   }
@@ -211,7 +200,7 @@ import Testing
       "Loop", [count, nil, x], attributes: ["body": body.body(outputs: [stays, grown])],
       output: "result")
     let model = builder.model(outputs: [result])
-    let session = try session(model, passes: passes, width: width)
+    let session = try RunHarness.session(model, passes: passes, width: width)
     let output = try session.run(values: ["x": .tensor(ramp([1, 4]))])["result"]
     #expect(output?.tensor?.shape == [4, 4])
     let row: [Float] = [56, 62, 68, 74]
@@ -249,7 +238,8 @@ import Testing
     let result = builder.node(
       "Loop", [count, nil, x], attributes: ["body": body.body(outputs: [stays, chosen])],
       output: "result")
-    let session = try session(builder.model(outputs: [result]), passes: passes, width: width)
+    let session = try RunHarness.session(
+      builder.model(outputs: [result]), passes: passes, width: width)
     var expected: [Float] = [0, 1]
     for run in 0..<5 {
       let given: [String: RunValue] = [
@@ -280,7 +270,7 @@ import Testing
     var builder = ModelBuilder()
     let x = builder.input("x", [1, 2, 3])
     let result = try level(40, &builder, x)
-    let session = try session(builder.model(outputs: [result]))
+    let session = try RunHarness.session(builder.model(outputs: [result]))
     // Each level puts its value behind what the level below made of it.
     let shape = try session.run(values: ["x": .tensor(ramp([1, 2, 3]))])["result"]?.tensor?.shape
     #expect(shape == [42, 2, 3])
@@ -304,7 +294,8 @@ import Testing
         "scan_input_axes": .ints([1]), "scan_input_directions": .ints([1]),
         "scan_output_axes": .ints([-1]), "scan_output_directions": .ints([1]),
       ], outputs: ["final", "sums"])
-    let session = try session(builder.model(outputs: results), passes: passes, width: width)
+    let session = try RunHarness.session(
+      builder.model(outputs: results), passes: passes, width: width)
     let made = try session.run(values: [
       "x": .tensor(ramp([2, 3])), "start": .tensor(Tensor([100, 200] as [Float])),
     ])
@@ -334,7 +325,7 @@ import Testing
       "Loop", [count, nil, x],
       attributes: ["body": body.body(outputs: [stays, next] + (hasSlices ? [scanned] : []))],
       outputs: ["final"] + (hasSlices ? ["slices"] : []))
-    return try session(builder.model(outputs: results), budget: 16 << 20)
+    return try RunHarness.session(builder.model(outputs: results), budget: 16 << 20)
   }
 
   /// Only what is held stays charged: a thousand runs over a carried megabyte fit into a few.
@@ -358,7 +349,7 @@ import Testing
   }
 
   @Test func anEndlessLoopEndsWithItsTime() throws {
-    let session = try session(summing(hasCount: false))
+    let session = try RunHarness.session(summing(hasCount: false))
     let error = #expect(throws: RunError.self) {
       try session.run(
         values: inputs(count: 0, limit: .infinity), interrupt: Interrupt(timeout: .milliseconds(30))
@@ -383,7 +374,7 @@ import Testing
     let outputs = try make(&body)
     let result = builder.node(
       "Loop", [count, nil, x], attributes: ["body": body.body(outputs: outputs)], output: "result")
-    return try session(builder.model(outputs: [result]))
+    return try RunHarness.session(builder.model(outputs: [result]))
   }
 
   @Test func whatDoesNotFitIsToldWhenTheModelIsLoaded() throws {

@@ -236,17 +236,6 @@ private let loopCases: [LoopCase] = [
 ]
 
 @Suite(.serialized) struct LoopMemoryTests {
-  private func session(
-    _ model: Model, passes: Bool = true, width: Int = 2, budget: Int? = nil
-  ) throws -> SessionCore {
-    var configuration = SessionConfiguration()
-    configuration.width = width
-    configuration.disablesAllPasses = !passes
-    configuration.poisonsDeadMemory = true
-    configuration.memoryBudget = budget
-    return try SessionCore(model: model, configuration: configuration)
-  }
-
   private static let ramps: (x: [Float], y: [Float]) = (
     (0..<LoopCase.length).map(Float.init), (0..<LoopCase.length).map { Float($0 % 7) - 3 }
   )
@@ -256,7 +245,7 @@ private let loopCases: [LoopCase] = [
   func nothingThatIsReadIsWrittenOver(_ item: LoopCase, setting: (Bool, Int)) throws {
     let (x, y) = LoopMemoryTests.ramps
     for keeps in [true, false] {
-      let session = try session(
+      let session = try RunHarness.session(
         item.model(bodyKeepsCondition: keeps), passes: setting.0, width: setting.1)
       let outputs = session.model.graph.outputs.map { session.model.graph[$0].name }
       for count in [0, 1, 2, 5, 5] {
@@ -292,7 +281,7 @@ private let loopCases: [LoopCase] = [
     let results = builder.node(
       "Loop", [count, nil, x, empty], attributes: ["body": body.body(outputs: [on, next, longer])],
       outputs: ["final", "all"])
-    let session = try session(builder.model(outputs: results))
+    let session = try RunHarness.session(builder.model(outputs: results))
     let (ramp, _) = LoopMemoryTests.ramps
     let made = try session.run(values: ["x": .tensor(Tensor(ramp))])
     let negative = ramp.map { -$0 }
@@ -363,7 +352,7 @@ private let loopCases: [LoopCase] = [
     model.graph.inputs.removeLast()
     model.graph.constants[count] = Constant(try Tensor(scalar: Int64(20)))
     let shape = Shape([LoopCase.length])
-    let predicted = try session(model, passes: passes).predictedMemory(
+    let predicted = try RunHarness.session(model, passes: passes).predictedMemory(
       inputs: ["x": (.float32, shape), "y": (.float32, shape)])
     // How many slices the inner loop makes depends on the run of the outer one.
     if item.name == "a loop in it" {
@@ -377,7 +366,7 @@ private let loopCases: [LoopCase] = [
     let budget =
       predicted.ownedWeights + predicted.mappedWeights + predicted.arena + predicted.scratch
       + predicted.results + rest
-    let bounded = try session(model, passes: passes, budget: budget)
+    let bounded = try RunHarness.session(model, passes: passes, budget: budget)
     let (x, y) = LoopMemoryTests.ramps
     let results = try bounded.run(values: [
       "x": .tensor(try Tensor(x)), "y": .tensor(try Tensor(y)),
@@ -404,7 +393,7 @@ private let loopCases: [LoopCase] = [
       ], outputs: ["final", "sums"])
     let result = builder.node("Exp", [results[1]], output: "result")
     let model = builder.model(outputs: [results[0], result])
-    let predicted = try session(model).predictedMemory(
+    let predicted = try RunHarness.session(model).predictedMemory(
       inputs: ["x": (.float32, [50, 3]), "start": (.float32, [3])])
     guard case .atMost(let rest) = predicted.rest else {
       Issue.record("\(predicted.rest)")
@@ -412,7 +401,7 @@ private let loopCases: [LoopCase] = [
     }
     // The sums, and what is made of them.
     #expect(rest >= 2 * 50 * 3 * 4 && rest < 1 << 16)
-    let bounded = try session(
+    let bounded = try RunHarness.session(
       model,
       budget: predicted.ownedWeights + predicted.mappedWeights + predicted.arena
         + predicted.scratch + predicted.results + rest)

@@ -29,19 +29,8 @@ private let floats = ValueType.tensor(.float32, shape: nil)
     return builder.model(outputs: made)
   }
 
-  private func session(_ model: Model, passes: Bool = true, budget: Int? = nil) throws
-    -> SessionCore
-  {
-    var configuration = SessionConfiguration()
-    configuration.width = 1
-    configuration.disablesAllPasses = !passes
-    configuration.poisonsDeadMemory = true
-    configuration.memoryBudget = budget
-    return try SessionCore(model: model, configuration: configuration)
-  }
-
   @Test(arguments: [true, false]) func everyItemIsMapped(passes: Bool) throws {
-    let session = try session(model(), passes: passes)
+    let session = try RunHarness.session(model(), passes: passes)
     for shapes in [[[2], [1, 3], []], [], [[4]]] as [[Shape]] {
       let items = try shapes.map { RunValue.tensor(try ramp($0)) }
       let results = try session.run(values: [
@@ -77,7 +66,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
   }
 
   @Test func sequencesGoTogether() throws {
-    let session = try session(products())
+    let session = try RunHarness.session(products())
     let (two, three) = (try Tensor([Float(2)]), try Tensor([Float(3), 4]))
     let results = try session.run(values: [
       "a": .sequence([.tensor(two), .tensor(three)]),
@@ -93,7 +82,7 @@ private let floats = ValueType.tensor(.float32, shape: nil)
   }
 
   @Test func whatRunsLeaveIsCharged() throws {
-    let session = try session(products(), budget: 8 << 20)
+    let session = try RunHarness.session(products(), budget: 8 << 20)
     let item = RunValue.tensor(try ramp([1 << 18]))
     let few = RunValue.sequence(Array(repeating: item, count: 2))
     #expect(try session.run(values: ["a": few, "b": few])["y"]?.tensors.count == 2)

@@ -70,8 +70,6 @@ package protocol RowOperator: Operator {
   var function: any RowFunction { get }
   /// The classes of a classifier, whose output 0 is a label for each row, and output 1 the rows.
   var labels: ClassLabels? { get }
-  /// The operator with labels that are numbers.
-  var numbered: Self { get }
   /// The type of the rows that it makes of numbers of a type.
   func resultType(_ input: DataType) -> DataType
   var inputTypes: Set<DataType> { get }
@@ -81,7 +79,6 @@ package protocol RowOperator: Operator {
 
 extension RowOperator {
   package var labels: ClassLabels? { nil }
-  package var numbered: Self { self }
   package var inputTypes: Set<DataType> { Classical.numbers }
   package var keepsRank: Bool { false }
   package func resultType(_ input: DataType) -> DataType { .float32 }
@@ -102,7 +99,9 @@ extension RowOperator {
   }
 
   package func hostOperator(for inputs: [DataType?]) -> (any HostOperator)? {
-    labels?.names.map { NamedClasses(numbered, names: $0) }
+    labels.flatMap { labels in
+      labels.names.map { NamedClasses(NumberedClasses(function, labels.numbered), names: $0) }
+    }
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
@@ -122,6 +121,21 @@ extension RowOperator {
           labels: labels.flatMap { labels in classes.map { _ in (0, labels.numbers) } })
       }
     ]
+  }
+}
+
+/// A classifier whose labels are the numbers of the classes.
+private struct NumberedClasses: RowOperator {
+  static let declarations: [OperatorDeclaration] = []
+  let function: any RowFunction
+  let labels: ClassLabels?
+
+  init(_ function: any RowFunction, _ labels: ClassLabels) {
+    (self.function, self.labels) = (function, labels)
+  }
+
+  init(_ node: NodeReader) throws {
+    throw OperatorError("'\(node.operatorType)' is made by the operator that it stands for")
   }
 }
 

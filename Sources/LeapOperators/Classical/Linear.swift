@@ -90,12 +90,12 @@ package struct LinearClassifier: RowOperator {
     [OperatorDeclaration("LinearClassifier", domain: Texts.classical)]
   }
   package let function: any RowFunction
-  private let classes: ClassLabels
-  package var labels: ClassLabels? { classes }
+  package let labels: ClassLabels?
 
   package init(_ node: NodeReader) throws {
     try node.requireInputs(1...1)
-    classes = try ClassLabels(node, integers: "classlabels_ints")
+    let classes = try ClassLabels(node, integers: "classlabels_ints")
+    labels = classes
     let intercepts = try node.floats("intercepts") ?? []
     let rows = intercepts.isEmpty ? classes.count : intercepts.count
     let isPair = rows == 1 && classes.count == 2
@@ -104,10 +104,4 @@ package struct LinearClassifier: RowOperator {
     }
     function = try LinearScores(node, rows: rows, isPair: isPair)
   }
-
-  private init(_ function: any RowFunction, _ classes: ClassLabels) {
-    (self.function, self.classes) = (function, classes)
-  }
-
-  package var numbered: LinearClassifier { LinearClassifier(function, classes.numbered) }
 }

@@ -276,12 +276,12 @@ package struct SVMClassifier: RowOperator {
     [OperatorDeclaration("SVMClassifier", domain: Texts.classical)]
   }
   package let function: any RowFunction
-  private let classes: ClassLabels
-  package var labels: ClassLabels? { classes }
+  package let labels: ClassLabels?
 
   package init(_ node: NodeReader) throws {
     try node.requireInputs(1...1)
-    classes = try ClassLabels(node, integers: "classlabels_ints")
+    let classes = try ClassLabels(node, integers: "classlabels_ints")
+    labels = classes
     let counts = try node.ints("vectors_per_class") ?? []
     guard counts.allSatisfy({ $0 == 0 }) else {
       function = try SupportVectorClasses(node, vectorsPerClass: counts, classes: classes.count)
@@ -293,10 +293,4 @@ package struct SVMClassifier: RowOperator {
     function = try LinearScores(
       node, rows: classes.count, intercepts: Array(repeating: rho, count: classes.count))
   }
-
-  private init(_ function: any RowFunction, _ classes: ClassLabels) {
-    (self.function, self.classes) = (function, classes)
-  }
-
-  package var numbered: SVMClassifier { SVMClassifier(function, classes.numbered) }
 }

@@ -258,29 +258,21 @@ package struct TreeEnsembleClassifier: RowOperator {
     [OperatorDeclaration("TreeEnsembleClassifier", domain: Texts.classical)]
   }
   package let function: any RowFunction
-  private let classes: ClassLabels
-  package var labels: ClassLabels? { classes }
+  package let labels: ClassLabels?
 
   package init(_ node: NodeReader) throws {
     try node.requireInputs(1...1)
-    let labels = try ClassLabels(node, integers: "classlabels_int64s")
-    let listed = try ListedTrees(node, prefix: "class", targetCount: labels.count)
+    let classes = try ClassLabels(node, integers: "classlabels_int64s")
+    let listed = try ListedTrees(node, prefix: "class", targetCount: classes.count)
     let base = try Classical.numbers(node, "base_values") ?? []
-    guard base.isEmpty || base.count == labels.count || labels.count == 2 && base.count == 1 else {
-      throw OperatorError("\(base.count) base_values for \(labels.count) classes")
+    guard base.isEmpty || base.count == classes.count || classes.count == 2 && base.count == 1
+    else {
+      throw OperatorError("\(base.count) base_values for \(classes.count) classes")
     }
     function = TreeScores(
       trees: listed.trees, base: base, transform: try node.choice("post_transform", default: .none),
       decision: TreeDecision(
-        classes: labels.count, weights: listed.weights, baseCount: base.count))
-    classes = labels.decidedByOne
-  }
-
-  private init(_ function: any RowFunction, _ classes: ClassLabels) {
-    (self.function, self.classes) = (function, classes)
-  }
-
-  package var numbered: TreeEnsembleClassifier {
-    TreeEnsembleClassifier(function, classes.numbered)
+        classes: classes.count, weights: listed.weights, baseCount: base.count))
+    labels = classes.decidedByOne
   }
 }
