@@ -112,7 +112,7 @@ let package = Package(
     tests("LeapWorkersTests", ["LeapWorkers", "LeapTestSupport"]),
     tests("LeapGraphTests", ["LeapGraph"]),
     tests("LeapFormatTests", ["LeapFormat", "LeapTestSupport"]),
-    tests("LeapOperatorsTests", ["LeapOperators"]),
+    tests("LeapOperatorsTests", ["LeapOperators", "CLeapKernels"]),
     tests("LeapRuntimeTests", ["LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneTests", ["LeapFormat", "LeapRuntime", "LeapTestSupport"]),
     tests("LeapstoneCTests", ["LeapstoneC", "CLeapstone", "LeapTestSupport"]),

@@ -35,8 +35,6 @@ LEAP_INLINE void store_portable(uint32_t *y, leap_u32x4 sum) { *(leap_u32x4 *)y 
 
 #if defined(__x86_64__)
 
-#define LEAP_TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma")))
-
 LEAP_INLINE int both(const int16_t *x) {
   int pair;
   memcpy(&pair, x, sizeof pair);

@@ -2,9 +2,6 @@
 //
 // 1. Pixels are widened to 16 bits once, filters when they are read: pairs of products of 16 bits are summed to 32, exactly.
 // 2. A tile of pixels x vectors stays in registers over the whole sum; filters stream, pairs of a pixel are broadcast.
-// 3. Products of bytes themselves (vpmaddubsw) would saturate where two weights of a sign exceed 128 together. Filters with a
-//    scale for each channel have such a pair in a third to nine tenths of what a step reads, and to go around them costs more
-//    than the rest gains.
 #include "byte_pairs.h"
 #include "byte_results.h"
 

@@ -68,6 +68,8 @@ typedef leap_u32x4 leap_sum_neon;
 
 #if defined(__x86_64__)
 
+#define LEAP_TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma")))
+
 typedef struct leap_finish_avx2 {
   __m256i filter_zero, shift, low;
   __m256 scale, high;

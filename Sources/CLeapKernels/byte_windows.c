@@ -249,6 +249,7 @@ int leap_byte_find_parameters(const leap_byte_parameters *from, ptrdiff_t channe
   int32_t any = 0;
   for (ptrdiff_t i = 0; i < channels; i++) {
     bias[i] = from->bias ? from->bias[i] : 0;
+    if (from->sums) bias[i] = (int32_t)((uint32_t)bias[i] - (uint32_t)from->image_zero * (uint32_t)from->sums[i]);
     scale[i] = from->left * from->scale[i * from->scale_stride] / from->result;
     const uint8_t byte = from->zero ? from->zero[i * from->zero_stride] : 0;
     zero[i] = (from->zero_is_signed ? (int8_t)byte : byte) - shift;

@@ -55,14 +55,58 @@ void leap_dequantize_integers_run(
   SCALED_LOOP((float)((double)x[i] - z) * s)
 }
 
-void leap_extend_bounds(const float *x, ptrdiff_t count, float *bounds) {
-  float low = bounds[0], high = bounds[1];
-  for (ptrdiff_t i = 0; i < count; i++) {
-    low = x[i] < low ? x[i] : low;
-    high = x[i] > high ? x[i] : high;
+// Several bounds at once, which are one in the end: NaN never takes part.
+enum { BOUND_LANES = 32 };
+typedef float bound_vector __attribute__((ext_vector_type(BOUND_LANES), aligned(4)));
+
+#define EXTEND_BOUNDS(ISA, TARGET, VECTOR, LANES, FMA)                                  \
+  TARGET static void extend_bounds_##ISA(const float *x, ptrdiff_t count, float *bounds) { \
+    float low = bounds[0], high = bounds[1];                                            \
+    bound_vector lows = low, highs = high;                                              \
+    ptrdiff_t i = 0;                                                                    \
+    for (; i + BOUND_LANES <= count; i += BOUND_LANES) {                                \
+      const bound_vector v = *(const bound_vector *)(x + i);                            \
+      lows = v < lows ? v : lows;                                                       \
+      highs = v > highs ? v : highs;                                                    \
+    }                                                                                   \
+    for (int lane = 0; lane < BOUND_LANES; lane++) {                                    \
+      low = lows[lane] < low ? lows[lane] : low;                                        \
+      high = highs[lane] > high ? highs[lane] : high;                                   \
+    }                                                                                   \
+    for (; i < count; i++) {                                                            \
+      low = x[i] < low ? x[i] : low;                                                    \
+      high = x[i] > high ? x[i] : high;                                                 \
+    }                                                                                   \
+    bounds[0] = low;                                                                    \
+    bounds[1] = high;                                                                   \
   }
-  bounds[0] = low;
-  bounds[1] = high;
+LEAP_FOR_EACH_ISA(EXTEND_BOUNDS)
+
+void leap_extend_bounds(leap_isa isa, const float *x, ptrdiff_t count, float *bounds) {
+  LEAP_CALL(isa, extend_bounds, x, count, bounds)
+}
+
+#define QUANTIZE_BYTES(ISA, TARGET, VECTOR, LANES, FMA)                                  \
+  TARGET static void quantize_bytes_##ISA(                                              \
+      const float *x, float scale, float zero, float low, float high, uint8_t *y, ptrdiff_t count) { \
+    typedef int32_t I __attribute__((ext_vector_type(LANES)));                          \
+    typedef uint8_t B __attribute__((ext_vector_type(LANES), aligned(1)));              \
+    const VECTOR least = low - zero, most = high - zero, magic = 12582912.0f;           \
+    ptrdiff_t i = 0;                                                                    \
+    for (; i + LANES <= count; i += LANES) {                                            \
+      VECTOR v = *(const VECTOR *)(x + i) / scale;                                      \
+      v = v > least ? v : least;                                                        \
+      v = v < most ? v : most;                                                          \
+      v = ((v + magic) - magic) + zero;                                                 \
+      *(B *)(y + i) = __builtin_convertvector(__builtin_convertvector(v, I), B);        \
+    }                                                                                   \
+    for (; i < count; i++) y[i] = (uint8_t)(int32_t)quantized(x[i] / scale, zero, low, high); \
+  }
+LEAP_FOR_EACH_ISA(QUANTIZE_BYTES)
+
+void leap_quantize_bytes(
+    leap_isa isa, const float *x, float scale, float zero, float low, float high, uint8_t *y, ptrdiff_t count) {
+  LEAP_CALL(isa, quantize_bytes, x, scale, zero, low, high, y, count)
 }
 
 void leap_requantize_run(

@@ -241,7 +241,10 @@ package struct DynamicQuantizeLinear: Operator {
     [
       try rowMajorCandidate(
         .quantize, request, cost: elementwiseCost(request, operations: 10)
-      ) { DynamicQuantization.kernel(try $0.requiredInput(0), outputCount: $0.outputs.count) }
+      ) {
+        DynamicQuantization.kernel(
+          try $0.requiredInput(0), outputCount: $0.outputs.count, $0.instructionSet)
+      }
     ]
   }
 }

@@ -89,16 +89,15 @@ private func productCost(
 private func productCandidate(
   _ request: KernelRequest, _ product: IntegerProduct
 ) throws -> KernelCandidate {
-  var product = product
-  product.hasPackedColumns =
+  let isPacked =
     request.constantInputs.contains(product.right)
     && request.inputs[product.right]?.shape == [product.depth, product.columns]
     && product.depth * product.columns > 0
-  let bound = product
   var candidate = try rowMajorCandidate(
-    .integerProduct, request, cost: productCost(request, product.depth)
-  ) { try bound.kernel($0) }
-  if product.hasPackedColumns { candidate.packing[product.right] = { _ in bound.columnRecipe } }
+    .integerProduct, request,
+    cost: productCost(request, product.depth, speed: isPacked ? 180 : 60)
+  ) { try isPacked ? product.packedKernel($0) : product.kernel($0) }
+  if isPacked { candidate.packing[product.right] = { product.packedColumns($0) } }
   return candidate
 }
 

@@ -82,26 +82,6 @@ import Testing
     #expect(y.integers == [5, 5])
   }
 
-  /// A constant right operand is packed by columns, in pieces of rows.
-  @Test(arguments: InstructionSet.available)
-  func constantMatricesGiveTheSameProducts(set: InstructionSet) throws {
-    let (rows, depth, columns) = (3, 70, 67)
-    let a = try Tensor(
-      (0..<rows * depth).map { UInt8(truncatingIfNeeded: $0 * 37) }, shape: [rows, depth])
-    let b = try Tensor(
-      (0..<depth * columns).map { Int8(truncatingIfNeeded: $0 * 59) }, shape: [depth, columns])
-    let zeros: [Tensor?] = [try Tensor(scalar: UInt8(9)), try Tensor(scalar: Int8(-7))]
-    let inputs: [Tensor?] = [a, b] + zeros
-    let expected = try OperatorCase("MatMulInteger").run(inputs)[0].integers
-    for constants in [Set<Int>(), [1, 2, 3]] {
-      let results = try CandidateHarness(
-        node: OperatorCase("MatMulInteger"), inputs: inputs, constants: constants,
-        instructionSet: set
-      ).run()
-      for result in results { #expect(result.tensor.integers == expected) }
-    }
-  }
-
   @Test func aRangeWithoutNumbersHasAScale() throws {
     let results = try OperatorHarness("DynamicQuantizeLinear", outputCount: 3)
       .run([Tensor([Float(0), 0])])

@@ -22,6 +22,8 @@ struct ByteConvolutionCase {
   var hasBias = true
   /// Whether all bytes are at the ends of their range.
   var isExtreme = false
+  /// The largest pixel of every eight channels, again and again; empty: that of the type.
+  var peaks: [Int] = []
   /// The scale of results; nil: one that they fill their range with.
   var resultScale: Float?
   var seed: UInt64 = 1
@@ -36,7 +38,7 @@ struct ByteConvolutionCase {
     let depth = Double(channels / groups * kernel.reduce(1, *))
     let scales = (0..<count).map { _ in Float(0.003 * (1.2 + noise.next())) }
     var inputs: [Tensor?] = [
-      try bytes(types.x, Shape([batch, channels] + input), &noise),
+      try pixels(&noise),
       try Tensor(scalar: Float(0.02)), try zero(types.x, [zeros.x], []),
       try bytes(types.w, Shape([outputs, channels / groups] + kernel), &noise),
       try Tensor(scales, shape: isPerChannel ? [count] : []),
@@ -50,6 +52,17 @@ struct ByteConvolutionCase {
       inputs.append(try Tensor((0..<outputs).map { _ in Int32(20_000 * noise.next()) }))
     }
     return inputs
+  }
+
+  private func pixels(_ noise: inout Noise) throws -> Tensor {
+    let all = try bytes(types.x, Shape([batch, channels] + input), &noise)
+    guard !peaks.isEmpty, let numbers = all.integers else { return all }
+    let plane = input.reduce(1, *)
+    let lowest = types.x == .int8 ? -128 : 0
+    let cut = numbers.enumerated().map { index, number in
+      min(number, lowest + peaks[index / plane % channels / 8 % peaks.count])
+    }
+    return try tensor(types.x, cut, all.shape)
   }
 
   private func bytes(_ type: DataType, _ shape: Shape, _ noise: inout Noise) throws -> Tensor {

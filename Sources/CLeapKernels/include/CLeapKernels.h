@@ -4,6 +4,7 @@
 #include "leap_blocked_image.h"
 #include "leap_blocked_product.h"
 #include "leap_blocked_windows.h"
+#include "leap_byte_dot.h"
 #include "leap_byte_product.h"
 #include "leap_convolution.h"
 #include "leap_cpu.h"

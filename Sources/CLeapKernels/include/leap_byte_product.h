@@ -112,6 +112,8 @@ typedef struct leap_byte_parameters {
   ptrdiff_t zero_stride;
   int zero_is_signed;
   float left, result;  // the scales of image and results
+  const int32_t *sums;  // of filters, or NULL where pixels are less their zero point
+  int32_t image_zero;   // what each pixel of such a sum is too much
 } leap_byte_parameters;
 
 /// Writes the parameters of `channels` channels, and zeros behind them up to `slots`: scale = left scale / result. Zero points

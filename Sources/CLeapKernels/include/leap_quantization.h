@@ -30,7 +30,10 @@ void leap_dequantize_integers_run(
     ptrdiff_t count);
 
 /// The smallest and the largest of `count` elements and of what `bounds` holds; NaN is passed over.
-void leap_extend_bounds(const float *x, ptrdiff_t count, float *bounds);
+void leap_extend_bounds(leap_isa isa, const float *x, ptrdiff_t count, float *bounds);
+
+/// As leap_quantize_run with one scale and zero point, as bytes.
+void leap_quantize_bytes(leap_isa isa, const float *x, float scale, float zero, float low, float high, uint8_t *y, ptrdiff_t count);
 
 /// y = round((sum + bias) scale) + zero within low...high, as a byte.
 void leap_requantize_run(

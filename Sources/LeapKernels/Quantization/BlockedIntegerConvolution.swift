@@ -1,5 +1,5 @@
-// BlockedIntegerConvolution: QLinearConv on images whose channels are blocked: products of widened pixels with filters that stay
-// bytes, and depthwise convolutions.
+// BlockedIntegerConvolution: QLinearConv on images whose channels are blocked: dot products of bytes, products of widened pixels
+// with filters that stay bytes, and depthwise convolutions.
 //
 // 1. The same bits as IntegerConvolution: sums are exact, their requantisation is the same operations.
 // 2. A block widens what its windows cover into scratch, and computes all that it makes from there.
@@ -17,13 +17,23 @@ extension IntegerConvolution {
     else { return [] }
     let width = request.instructionSet.blockWidth
     let blocked = LayoutRequirement.blocked(width: width)
+    let dot = blockedCandidate(
+      .integerBlocked, request, planar, input: blocked, speed: 190,
+      operations: ByteDot.operations(geometry, planar, width: width)
+    ) {
+      DotFilters(geometry, planar, $0.inputs[image]?.blocks, width: width).recipe
+    } bind: {
+      try ByteDot(self, planar, $0).kernel()
+    }
     if geometry.groups > 1 {
-      guard geometry.groupInputs == 1, geometry.groupOutputs == 1 else { return [] }
+      guard geometry.groupInputs == 1, geometry.groupOutputs == 1 else {
+        return filtersAreSymmetric(request) ? [dot] : []
+      }
       let own = ChannelBlocks(width: width, channels: geometry.outputChannels)
       return [
         blockedCandidate(.integerDepthwise, request, planar, input: .blockedAs(own), speed: 30) {
           _ in
-          ByteFilters(depthwise: geometry, planar, width: width)
+          ByteFilters(depthwise: geometry, planar, width: width).recipe
         } bind: {
           try ByteDepthwise(self, planar, $0).kernel()
         }
@@ -36,32 +46,43 @@ extension IntegerConvolution {
       ByteWinograd.applies(to: planar)
       ? [
         blockedCandidate(
-          .integerWinograd, request, planar, input: blocked, speed: 150,
+          .integerWinograd, request, planar, input: blocked, speed: 175,
           operations: ByteWinograd.operations(geometry, planar, width: width)
         ) {
           ByteFilters(
-            geometry, planar, $0.inputs[image]?.blocks, isStem: false, width: width, hasSums: true)
+            geometry, planar, $0.inputs[image]?.blocks, isStem: false, width: width, hasSums: true
+          ).recipe
         } bind: {
           try ByteWinograd(self, planar, $0).kernel()
         }
       ] : []
-    return winograd
-      + (isStem ? [true, false] : [false]).map { isStem in
+    let stem =
+      isStem
+      ? [
         blockedCandidate(
-          isStem ? .integerStem : .integerBlocked, request, planar,
-          input: isStem ? .innerContiguous(from: 2) : blocked, speed: 150
-        ) {
-          ByteFilters(geometry, planar, $0.inputs[image]?.blocks, isStem: isStem, width: width)
+          .integerStem, request, planar, input: .innerContiguous(from: 2), speed: 150
+        ) { _ in
+          ByteFilters(geometry, planar, nil, isStem: true, width: width).recipe
         } bind: {
-          try ByteProduct(self, planar, $0, isStem: isStem).kernel()
+          try ByteStem(self, planar, $0).kernel()
         }
-      }
+      ] : []
+    return winograd + stem + [dot]
+  }
+
+  /// Whether the zero points of filters are known, and those of numbers with a sign around 0.
+  private func filtersAreSymmetric(_ request: KernelRequest) -> Bool {
+    guard let filterZero, filterZero < request.inputs.count, request.inputs[filterZero] != nil
+    else { return request.inputs[filters]?.dataType == .int8 }
+    guard let zeros = request.values[filterZero] else { return false }
+    let middle: UInt8 = zeros.dataType == .int8 ? 0 : 128
+    return zeros.withUnsafeBytes { $0.allSatisfy { $0 == middle } }
   }
 
   private func blockedCandidate(
     _ name: Algorithm, _ request: KernelRequest, _ planar: PlanarGeometry,
     input: LayoutRequirement, speed: Double, operations: Double? = nil,
-    filters packed: @escaping @Sendable (KernelRequest) -> ByteFilters,
+    filters packed: @escaping @Sendable (KernelRequest) -> (_ isSigned: Bool) -> PackingRecipe,
     bind: @escaping @Sendable (KernelRequest) throws -> Kernel
   ) -> KernelCandidate {
     let isSigned = request.inputs[filters]?.dataType == .int8
@@ -75,7 +96,7 @@ extension IntegerConvolution {
     return KernelCandidate(
       name: name, inputs: inputs,
       outputs: [.blocked(width: request.instructionSet.blockWidth)],
-      packing: [filters: { packed($0).recipe(isSigned: isSigned) }],
+      packing: [filters: { packed($0)(isSigned) }],
       cost: Cost(
         operations: (operations ?? geometry.operations) + 8 * widened, bytes: request.variableBytes,
         weightBytes: weights, operationsPerNanosecond: speed),
@@ -160,6 +181,27 @@ struct ByteOperands: Sendable {
     }
   }
 
+  /// Copies a part of an image with a border, as bytes without a sign, groups some bytes apart. `peaks`: the largest of each, as
+  /// often as it makes steps.
+  func copy(
+    _ invocation: Invocation, image: Int, _ window: leap_blocked_window, groupStride: Int,
+    panel: UnsafeMutableRawPointer, groupSteps: Int, peaks: UnsafeMutableRawPointer
+  ) {
+    var window = window
+    let bytes = panel.assumingMemoryBound(to: UInt8.self)
+    let zero = UInt8(zeroByte(invocation))
+    leap_byte_dot_panel(
+      set, sign, &window, slots / width, zero, x(invocation, image: image), groupStride, bytes,
+      groupSteps, peaks.assumingMemoryBound(to: UInt8.self))
+    for slot in unusedSlots {
+      let first = bytes + slot / width * groupStride + slot % width
+      for pixel in 0..<window.rows * window.columns { first[pixel * width] = zero }
+    }
+  }
+
+  /// What stands for 0 in such a copy.
+  func zeroByte(_ invocation: Invocation) -> Int32 { zeroPoint(invocation) + (xIsSigned ? 128 : 0) }
+
   func zeroPoint(_ invocation: Invocation) -> Int32 {
     guard let zero = places.imageZero.flatMap({ invocation.optionalInput($0) }) else { return 0 }
     return xIsSigned ? Int32(zero.load(as: Int8.self)) : Int32(zero.load(as: UInt8.self))
@@ -168,9 +210,10 @@ struct ByteOperands: Sendable {
   /// Bytes of the parameters of so many groups.
   func parameterBytes(_ groups: Int) -> Int { groups * width * 12 }
 
-  /// Writes the parameters of some groups' results to scratch.
+  /// Writes the parameters of some groups' results to scratch. `sums`: of all filters, for pixels that are copied as they are.
   func results(
-    _ invocation: Invocation, of groups: Range<Int>, into scratch: UnsafeMutableRawPointer
+    _ invocation: Invocation, of groups: Range<Int>, sums: UnsafePointer<Int32>? = nil,
+    into scratch: UnsafeMutableRawPointer
   ) -> ByteResults {
     let slots = groups.count * width
     let bias = scratch.assumingMemoryBound(to: Int32.self)
@@ -187,7 +230,8 @@ struct ByteOperands: Sendable {
       zero: zero.map { $0.assumingMemoryBound(to: UInt8.self) + first * zeroStride },
       zero_stride: zeroStride, zero_is_signed: wIsSigned ? 1 : 0,
       left: finish.floats(invocation, finish.places.leftScale)[0],
-      result: finish.floats(invocation, finish.places.resultScale)[0])
+      result: finish.floats(invocation, finish.places.resultScale)[0],
+      sums: sums.map { $0 + first }, image_zero: zeroByte(invocation))
     let hasZeros = leap_byte_find_parameters(
       &parameters, min(slots, channels - first), slots, bias, scale, zeros)
     return ByteResults(

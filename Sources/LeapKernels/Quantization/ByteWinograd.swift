@@ -1,7 +1,7 @@
 // ByteWinograd: quantised convolutions of 3 x 3 taps with a quarter of the multiplications (Lavin and Gray, "Fast Algorithms for
 // Convolutional Neural Networks", 2016), exact: see byte_winograd.c.
 //
-// 1. The same bits as ByteProduct, from the same filters: they stay bytes, and are transformed when they are used.
+// 1. The same bits as other ways, from filters that stay bytes and are transformed when they are used.
 // 2. A result is known modulo 2^26. Filters whose results may lie further apart, and those with a zero point, are multiplied
 //    directly.
 //
@@ -55,9 +55,9 @@ struct ByteWinograd: Sendable {
     return Double(geometry.batch) * (products + transforms)
   }
 
-  /// Places in scratch, in bytes.
-  private struct Scratch {
-    let panel = 0
+  /// Offsets in scratch.
+  private struct Places {
+    let panel: Int
     let pixels: Int
     let filters: Int
     let sums: Int
@@ -65,18 +65,19 @@ struct ByteWinograd: Sendable {
     let byteCount: Int
 
     init(_ cut: TileCut, slots: Int, lanes: Int, parameterBytes: Int) {
-      func after(_ start: Int, _ bytes: Int) -> Int { start + (bytes + 63) / 64 * 64 }
-      pixels = after(0, (cut.panelRows * cut.columns * slots + 2) * 2)
-      filters = after(pixels, 36 * cut.pixelPlane(slots) * 2)
-      sums = after(filters, 36 * TileCut.filterPlane(min(slots, TileCut.depth), lanes) * 2)
-      parameters = after(sums, 36 * cut.largestRows * cut.across * lanes * 4)
-      byteCount = after(parameters, parameterBytes)
+      var plan = ScratchPlan()
+      panel = plan.take((cut.panelRows * cut.columns * slots + 2) * 2)
+      pixels = plan.take(36 * cut.pixelPlane(slots) * 2)
+      filters = plan.take(36 * TileCut.filterPlane(min(slots, TileCut.depth), lanes) * 2)
+      sums = plan.take(36 * cut.largestRows * cut.across * lanes * 4)
+      parameters = plan.take(parameterBytes)
+      byteCount = plan.byteCount
     }
   }
 
   func kernel() -> Kernel {
     let width = operands.width
-    let places = Scratch(
+    let places = Places(
       cut, slots: slots, lanes: 2 * width,
       parameterBytes: operands.parameterBytes(cut.chunksPerShare * 2) + 8 * width)
     return operands.kernel(
@@ -133,7 +134,7 @@ struct ByteWinograd: Sendable {
 
   /// Multiplies transformed pixels with the transformed filters of a chunk, some channels at a time.
   private func transform(
-    _ invocation: Invocation, _ places: Scratch, _ rows: Range<Int>, _ groups: Range<Int>
+    _ invocation: Invocation, _ places: Places, _ rows: Range<Int>, _ groups: Range<Int>
   ) {
     let (set, lanes) = (operands.set, groups.count * operands.width)
     let (tiles, pixelPlane) = (rows.count * cut.across, cut.pixelPlane(slots))
@@ -155,7 +156,7 @@ struct ByteWinograd: Sendable {
   }
 
   private func finish(
-    _ invocation: Invocation, _ places: Scratch, image: Int, _ rows: Range<Int>, _ group: Int,
+    _ invocation: Invocation, _ places: Places, image: Int, _ rows: Range<Int>, _ group: Int,
     of groups: Range<Int>, _ middle: UnsafePointer<Int32>, _ results: leap_byte_results
   ) {
     let (width, lanes) = (operands.width, groups.count * operands.width)

@@ -1,4 +1,5 @@
-// IntegerProduct: batches of products of matrices of bytes: MatMulInteger, QLinearMatMul.
+// IntegerProduct: batches of products of matrices of bytes: MatMulInteger, QLinearMatMul. Where the right operand is a constant, a
+// DotMatrixProduct is made of it.
 //
 // 1. Sums are exact but that they wrap, so that no cut changes a bit.
 // 2. Operands stay bytes in memory; tiles of them are widened in a worker's scratch.
@@ -21,8 +22,6 @@ package struct IntegerProduct: Sendable {
   package var leftZero: Int?
   package var rightZero: Int?
   package var requantization: Requantization?
-  /// Whether the right operand is packed by `columnRecipe`.
-  package var hasPackedColumns = false
 
   package init(rows: Int, columns: Int, depth: Int) {
     self.rows = rows
@@ -40,23 +39,6 @@ package struct IntegerProduct: Sendable {
       throw OperatorError("sums of \(depth) products exceed the limit of \(Int32.max)")
     }
     return (depth + unit - 1) / unit * unit
-  }
-
-  /// The recipe that puts the columns of a constant right operand one behind the other.
-  package var columnRecipe: PackingRecipe {
-    let (depth, columns) = (depth, columns)
-    return PackingRecipe(
-      key: PackingKey("byte-columns"), byteCount: depth * columns, rows: depth
-    ) { rows, source, target in
-      for row in rows {
-        let from = source + (row - rows.lowerBound) * columns
-        for column in 0..<columns {
-          target.storeBytes(
-            of: from.load(fromByteOffset: column, as: UInt8.self),
-            toByteOffset: column * depth + row, as: UInt8.self)
-        }
-      }
-    }
   }
 
   /// An operand, and how its tiles are widened.
@@ -106,9 +88,7 @@ package struct IntegerProduct: Sendable {
     if Shape.product([images, rows, columns]) == 0 { return Kernel(phases: []) }
     let padded = try IntegerProduct.padded(depth)
     let a = try Side(request, left, leftZero, stride: depth, inner: 1)
-    let b = try Side(
-      request, right, rightZero, stride: hasPackedColumns ? depth : 1,
-      inner: hasPackedColumns ? 1 : columns)
+    let b = try Side(request, right, rightZero, stride: 1, inner: columns)
     let finish = try requantization.map { try Requantization.Bound($0, request) }
     let (rowTile, columnTile) = (
       min(rows, IntegerProduct.rowTile), min(columns, IntegerProduct.columnTile)

@@ -26,6 +26,15 @@ package enum QuantizationGranularity: Sendable, Hashable {
     }
   }
 
+  /// Whether every element of a run has the same scale.
+  var hasRunsOfOneScale: Bool {
+    switch self {
+    case .tensor: true
+    case .axis(_, let inner): inner > 1
+    case .block(_, let inner, _): inner == 1
+    }
+  }
+
   /// The run at an element: its place among scales side by side, elements to its end, its first scale, and their stride.
   private func run(at element: Int) -> (index: Int, length: Int, scale: Int, stride: Int) {
     switch self {
@@ -58,6 +67,9 @@ package struct LinearQuantization: Sendable {
   private let writer: NumberWriter
   private let from: DataType
   private let kind: Kind
+  private let set: leap_isa
+  /// Whether floats become bytes.
+  private let makesBytes: Bool
 
   private enum Kind: Sendable {
     case toIntegers(low: Float, high: Float)
@@ -85,6 +97,8 @@ package struct LinearQuantization: Sendable {
     hasZeros = request.inputs.count > 2 && request.inputs[2] != nil
     self.granularity = granularity
     from = x.dataType
+    set = request.instructionSet.cValue
+    makesBytes = !isBack && x.dataType == .float32 && [.uint8, .int8].contains(y.dataType)
     reader = try NumberReader(x.dataType)
     scaleReader = try NumberReader(scale.dataType)
     zeroReader = try NumberReader(isBack ? x.dataType : y.dataType)
@@ -144,6 +158,9 @@ package struct LinearQuantization: Sendable {
   }
 
   private func convertBlock(_ invocation: Invocation, _ first: Int, _ count: Int) {
+    if makesBytes, case .toIntegers(let low, let high) = kind, granularity.hasRunsOfOneScale {
+      return makeBytes(invocation, first, count, low: low, high: high)
+    }
     let scales = invocation.sharedScratch.assumingMemoryBound(to: Float.self)
     let zeros = scales + scaleCount
     let floats = invocation.scratch.assumingMemoryBound(to: Float.self)
@@ -169,6 +186,18 @@ package struct LinearQuantization: Sendable {
       floats, count: count, to: invocation.output(0), from: first, patterns: patterns)
   }
 
+  private func makeBytes(
+    _ invocation: Invocation, _ first: Int, _ count: Int, low: Float, high: Float
+  ) {
+    let scales = invocation.sharedScratch.assumingMemoryBound(to: Float.self)
+    let x = invocation.input(0).assumingMemoryBound(to: Float.self) + first
+    let y = invocation.output(0).assumingMemoryBound(to: UInt8.self) + first
+    granularity.forEachRun(from: first, count: count) { offset, length, scale, _ in
+      leap_quantize_bytes(
+        set, x + offset, scales[scale], scales[scaleCount + scale], low, high, y + offset, length)
+    }
+  }
+
   private var isBack: Bool { if case .back = kind { true } else { false } }
 }
 
@@ -179,14 +208,15 @@ package enum DynamicQuantization {
   /// The kernel: input 0 float32; outputs uint8 of its shape, a float32 scale and a uint8 zero point. The scale of nothing but
   /// zeros is 1.
   /// Outputs behind the first may be missing.
-  package static func kernel(_ x: Operand, outputCount: Int) -> Kernel {
+  package static func kernel(_ x: Operand, outputCount: Int, _ set: InstructionSet) -> Kernel {
+    let set = set.cValue
     let count = x.shape.elementCount
     let blocks = count == 0 ? 0 : (count - 1) / grain + 1
     let bounds = Phase(blockCount: blocks) { invocation, block in
       let own = invocation.sharedScratch.assumingMemoryBound(to: Float.self) + 2 * block
       (own[0], own[1]) = (0, 0)
       let x = invocation.input(0).assumingMemoryBound(to: Float.self)
-      leap_extend_bounds(x + block * grain, min(grain, count - block * grain), own)
+      leap_extend_bounds(set, x + block * grain, min(grain, count - block * grain), own)
     }
     let parameters = Phase(blockCount: 1) { invocation, _ in
       let all = invocation.sharedScratch.assumingMemoryBound(to: Float.self)
@@ -212,14 +242,12 @@ package enum DynamicQuantization {
       guard let y = invocation.optionalOutput(0) else { return }
       let found = invocation.sharedScratch.assumingMemoryBound(to: Float.self) + 2 * blocks
       let x = invocation.input(0).assumingMemoryBound(to: Float.self) + block * grain
-      let floats = invocation.scratch.assumingMemoryBound(to: Float.self)
-      let own = min(grain, count - block * grain)
-      leap_quantize_run(x, found, 0, found + 1, 0, 0, 255, floats, own)
-      _ = leap_convert_run(
-        DataType.float32.rawValue, DataType.uint8.rawValue, floats, 1, y + block * grain, 1, own)
+      leap_quantize_bytes(
+        set, x, found[0], found[1], 0, 255, y.assumingMemoryBound(to: UInt8.self) + block * grain,
+        min(grain, count - block * grain))
     }
     return Kernel(
-      phases: [bounds, parameters, quantize], scratchPerWorker: grain * 4,
+      phases: [bounds, parameters, quantize],
       sharedScratch: (2 * blocks + 2) * 4)
   }
 }
