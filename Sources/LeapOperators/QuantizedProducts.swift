@@ -252,22 +252,16 @@ package struct ConvInteger: Operator {
   }
 }
 
-/// QLinearConv, from ONNX opset 10 on, and ONNX Runtime's, which may have its channels last.
+/// QLinearConv, from ONNX opset 10 on.
 package struct QLinearConv: Operator {
   package static var declarations: [OperatorDeclaration] {
-    [
-      OperatorDeclaration("QLinearConv", opsets: 10...OperatorTable.latestOpset),
-      OperatorDeclaration("QLinearConv", domain: Quantization.microsoft),
-    ]
+    [OperatorDeclaration("QLinearConv", opsets: 10...OperatorTable.latestOpset)]
   }
   private let convolution: ByteConvolution
 
   package init(_ node: NodeReader) throws {
     try node.requireInputs(8...9)
     convolution = try ByteConvolution(node)
-    guard try !node.flag("channels_last", default: false) else {
-      throw OperatorError.unsupported("attribute 'channels_last' is 1; only 0 is supported")
-    }
   }
 
   package func infer(_ context: inout InferenceContext) throws {

@@ -113,7 +113,8 @@ import Testing
     Matrices(rows: 5, depth: 33, columns: 17, leftZeros: 5, rightZeros: 17),
     Matrices(rows: 97, depth: 8, columns: 259, rightZeros: 259, types: (.int8, .uint8)),
     Matrices(rows: 4, depth: 100, columns: 9, rightZeros: 0, types: (.uint8, .uint8)),
-    Matrices(rows: 30, depth: 129, columns: 32, leftZeros: 30, types: (.int8, .int8), batch: [2, 4]),
+    Matrices(
+      rows: 30, depth: 129, columns: 32, leftZeros: 30, types: (.int8, .int8), batch: [2, 4]),
   ]
 
   private func tensor(_ type: DataType, _ numbers: [Int], _ shape: Shape) throws -> Tensor {
@@ -137,7 +138,9 @@ import Testing
     let (left, right) = matrices.types
     let a = try bytes(left, Shape(matrices.batch + [matrices.rows, matrices.depth]))
     let b = try bytes(right, [matrices.depth, matrices.columns])
-    let (aZero, bZero) = (try zeros(left, matrices.leftZeros), try zeros(right, matrices.rightZeros))
+    let (aZero, bZero) = (
+      try zeros(left, matrices.leftZeros), try zeros(right, matrices.rightZeros)
+    )
     let scales: [Tensor?] = try [0.02, 0.03, 5].map { try Tensor(scalar: Float($0)) }
     let leftZero = try aZero ?? tensor(left, [0], [])
     let rightZero = try bZero ?? tensor(right, [0], [])
@@ -160,9 +163,10 @@ import Testing
   /// Pixels at the limits of these filters and just beyond, of all kinds in one sum.
   @Test(arguments: InstructionSet.available, [DataType.uint8, .int8])
   func sumsAreExactAtTheirLimits(set: InstructionSet, type: DataType) throws {
-    for (turn, peaks) in [[63, 64, 65], [127, 255, 128], [129, 130, 62, 9], [64, 129, 255], [0]]
-      .enumerated()
-    {
+    for (turn, peaks) in [
+      [63, 64, 65], [127, 255, 128], [129, 130, 62, 9], [64, 129, 255], [0],
+    ]
+    .enumerated() {
       for isExtreme in [true, false] {
         for kernel in [[1, 1], [2, 3]] {
           _ = try ByteConvolutionCase(

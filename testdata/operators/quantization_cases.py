@@ -134,6 +134,17 @@ def runtime(add):
         add("QLinearAveragePool", 1, [numbers(1, 3, 6, 6, dtype=dtype), *quantised, scalar(0.04),
             scalar(2, dtype)], kernel_shape=[2, 3], strides=[2, 1], name=label, domain=MICROSOFT,
             atol=1)
+        last = numbers(2, 6, 7, 4, dtype=dtype)
+        add("QLinearAveragePool", 1, [last, *quantised, scalar(0.04), scalar(2, dtype)],
+            kernel_shape=[2, 3], strides=[2, 1], pads=[1, 1, 0, 1], channels_last=1, name=label,
+            domain=MICROSOFT, atol=1)
+        for filters, attributes in (((5, 4, 3, 3), {"pads": [1, 1, 1, 1]}),
+                                    ((6, 2, 2, 3), {"group": 2, "strides": [1, 2]}),
+                                    ((4, 1, 3, 3), {"group": 4, "kernel_shape": [3, 3]})):
+            for images, channels_last in ((last, 1), (numbers(2, 4, 6, 7, dtype=dtype), 0)):
+                add("QLinearConv", 1, [images, *quantised, weights(*filters, dtype=np.int8),
+                    scalar(0.02), scalar(0, np.int8), scalar(0.7), scalar(3, dtype)], (3, 4, 5),
+                    channels_last=channels_last, name=label, domain=MICROSOFT, atol=1, **attributes)
         for axis, opset in ((-1, 13), (1, 12)):
             add("QLinearSoftmax", 1, [numbers(2, 3, 4, dtype=dtype), *quantised, scalar(1 / 256),
                 scalar(0, dtype)], axis=axis, settings={"opset": opset}, name=label, domain=MICROSOFT, atol=1)

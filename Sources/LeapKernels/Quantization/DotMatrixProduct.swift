@@ -204,7 +204,8 @@ struct DotMatrixProduct: Sendable {
     let x = invocation.input(product.left) + row * product.depth
     let sum = leap_sum_bytes(
       bound.isSigned.left ? 1 : 0, x.assumingMemoryBound(to: UInt8.self), product.depth, 1)
-    return sum &- Int32(truncatingIfNeeded: product.depth) &* (zero &- (bound.isSigned.left ? 128 : 0))
+    return sum &- Int32(truncatingIfNeeded: product.depth)
+      &* (zero &- (bound.isSigned.left ? 128 : 0))
   }
 
   /// The zero point of a row, as bytes without a sign have it.

@@ -46,13 +46,45 @@ extension Decomposition {
   /// MaxPool of images whose channels come last.
   mutating func channelsLastPool(_ node: NodeReader) throws {
     try node.requireInputs(1...1)
-    let rank = try node.required("kernel_shape", node.ints("kernel_shape")).count + 2
-    guard rank <= 64 else { throw OperatorError("'kernel_shape' has \(rank - 2) axes") }
+    try throughPlanes(rank: spatialRank(node)) {
+      try $0.add("MaxPool", opset: 12, [$1], $0.call.attributes)
+    }
+  }
+
+  /// QLinearConv of images whose channels come last where an attribute says so. Filters lie as ONNX's do.
+  mutating func quantizedConvolution(_ node: NodeReader) throws {
+    try node.requireInputs(8...9)
+    let attributes = call.attributes.filter { $0.key != "channels_last" }
+    guard try node.flag("channels_last", default: false) else {
+      return try finish("QLinearConv", opset: 10, call.inputs, attributes)
+    }
+    try throughPlanes(rank: spatialRank(node, weights: 3)) {
+      try $0.add("QLinearConv", opset: 10, [$1] + $0.call.inputs.dropFirst(), attributes)
+    }
+  }
+
+  /// The rank of images under a kernel: that of its attribute, or of the weights at an input.
+  func spatialRank(_ node: NodeReader, weights: Int? = nil) throws -> Int {
+    if let kernel = try node.ints("kernel_shape") { return kernel.count + 2 }
+    if let filters = weights.flatMap({ input($0) }) {
+      if let constant = target.graph.constants[filters] { return constant.shape.rank }
+      if let shape = target.graph[filters].type?.shape { return shape.count }
+    }
+    throw OperatorError("attribute 'kernel_shape' is required where channels come last")
+  }
+
+  /// The call's output, of images whose channels come last like those of input 0: what `body` makes of planes.
+  mutating func throughPlanes(
+    rank: Int, _ body: (inout Decomposition, _ planes: ValueID) throws -> ValueID
+  ) throws {
+    guard (3...64).contains(rank) else {
+      throw OperatorError("images have \(rank) dimensions; expected 3 to 64")
+    }
     let toFront: [Int64] = [0, Int64(rank - 1)] + (1..<Int64(rank - 1))
     let toBack: [Int64] = [0] + (2..<Int64(rank)) + [1]
     let planes = try add("Transpose", opset: 13, [input(0)], ["perm": .ints(toFront)])
-    let pooled = try add("MaxPool", opset: 12, [planes], call.attributes)
-    try finish("Transpose", opset: 13, [pooled], ["perm": .ints(toBack)])
+    let made = try body(&self, planes)
+    try finish("Transpose", opset: 13, [made], ["perm": .ints(toBack)])
   }
 
   /// LSTM, whose weights are bytes: they become floats before it runs. ONNX Runtime rounds what is multiplied with them to bytes too.

@@ -25,6 +25,23 @@ extension Decomposition {
     try finishQuantized(result, scale: 3)
   }
 
+  /// QLinearAveragePool, of images whose channels come last where an attribute says so.
+  mutating func quantizedAverage(_ node: NodeReader) throws {
+    let own: Set<String> = ["channels_last"]
+    guard try node.flag("channels_last", default: false) else {
+      return try quantizedFunction(node, "AveragePool", opset: 11, dropping: own)
+    }
+    try node.requireInputs(4...5)
+    let attributes = call.attributes.filter { !own.contains($0.key) }
+    try throughPlanes(rank: spatialRank(node)) { body, planes in
+      let numbers = try body.add(
+        "DequantizeLinear", opset: 13, [planes, body.input(1), body.input(2)])
+      let averages = try body.add("AveragePool", opset: 11, [numbers], attributes)
+      return try body.add(
+        "QuantizeLinear", opset: 13, [averages, body.input(3), body.input(4)])
+    }
+  }
+
   /// QLinearWhere: a condition, X and Y with scales and zero points, those of Z.
   mutating func quantizedChoice(_ node: NodeReader) throws {
     try node.requireInputs(8...9)

@@ -179,12 +179,8 @@ struct Decomposition {
     Key(microsoft, "MatMulIntegerToFloat"): { try $0.integerProduct($1) },
     Key(microsoft, "QGemm"): { try $0.quantizedGemm($1) },
     Key(microsoft, "QLinearWhere"): { try $0.quantizedChoice($1) },
-    Key(microsoft, "QLinearAveragePool"): {
-      guard try !$1.flag("channels_last", default: false) else {
-        throw OperatorError("attribute 'channels_last' is 1; only 0 is supported")
-      }
-      try $0.quantizedFunction($1, "AveragePool", opset: 11, dropping: ["channels_last"])
-    },
+    Key(microsoft, "QLinearConv"): { try $0.quantizedConvolution($1) },
+    Key(microsoft, "QLinearAveragePool"): { try $0.quantizedAverage($1) },
     Key(microsoft, "QLinearReduceMean"): {
       try $0.quantizedFunction($1, "ReduceMean", opset: 13)
     },
