@@ -292,6 +292,7 @@ struct RewritingProbe {
     "Imputer": ["imputed_value_floats": .floats([1])],
     "Attention": ["num_heads": .int(1)], "MultiHeadAttention": ["num_heads": .int(1)],
     "NhwcMaxPool": ["kernel_shape": .ints([1, 1])],
+    "MatMulNBits": ["N": .int(2), "K": .int(2), "block_size": .int(2)],
     "FusedGemm": ["activation": .string(Array("Relu".utf8))],
     "Momentum": [
       "norm_coefficient": .float(1), "alpha": .float(1), "beta": .float(1),

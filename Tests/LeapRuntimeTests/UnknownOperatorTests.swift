@@ -31,6 +31,21 @@ import Testing
       found.map(\.reason) == [unknown, unknown, "this version of the operator is not known"])
   }
 
+  @Test func operatorsForOneProcessorSayWhatToDo() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 8, 4, 4])
+    let y = builder.node("ReorderInput", domain: "com.microsoft.nchwc", [x], outputs: ["y"])
+    let model = builder.model(outputs: y)
+    let error = #expect(throws: ModelError.self) {
+      try SessionCore(model: model, configuration: SessionConfiguration())
+    }
+    guard case .unsupportedOperators(let found) = error else {
+      Issue.record("expected unsupported operators, got \(String(describing: error))")
+      return
+    }
+    #expect(found.map { $0.reason.contains("save the model with") } == [true])
+  }
+
   @Test func anUnknownOperatorInAFunctionIsNamedWithItsCall() throws {
     var body = ModelBuilder()
     let inner = body.input("x", type: nil)

@@ -169,6 +169,21 @@ def runtime(add):
             domain=MICROSOFT)
 
 
+def few_bits(add):
+    for bits, depth, size, rows in ((4, 64, 32, 5), (4, 48, 16, 6), (8, 40, 16, 3), (4, 96, 32, 7)):
+        blocks = -(-depth // size)
+        packed = numbers(rows, blocks, size * bits // 8)
+        scales = np.abs(random(rows, blocks, seed=2)) / 10
+        settings = {"bits": bits, "block_size": size, "K": depth, "N": rows, "domain": MICROSOFT,
+                    "rtol": 1e-4, "atol": 1e-4}
+        zeros = numbers(rows, -(-blocks * bits // 8), seed=3)
+        for extra, initializers in (([], (1, 2)), ([zeros], (1, 2, 3)),
+                                    ([zeros, None, random(rows, seed=4)], (1, 2, 3, 5))):
+            add("MatMulNBits", 1, [random(2, 3, depth), packed, scales, *extra], initializers,
+                name=f"{bits}_bits", **settings)
+
+
 def all_cases(add):
+    few_bits(add)
     for family in (linear, products, convolutions, runtime):
         family(add)

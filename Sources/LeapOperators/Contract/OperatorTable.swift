@@ -141,6 +141,11 @@ package struct OperatorTable: Sendable {
       return "this version of the operator is not known; a CustomOperator has it from "
         + "version \(first.since) on"
     }
+    if node.domain == "com.microsoft.nchwc" {
+      return
+        "ONNX Runtime wrote it for the layouts of the processor that it ran on; save the model with "
+        + "optimisations up to 'extended' instead of 'all'"
+    }
     return knows(domain: node.domain, name: node.operatorType)
       ? "this version of the operator is not known"
       : "the operator is not known; a CustomOperator can supply it"

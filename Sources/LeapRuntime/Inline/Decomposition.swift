@@ -178,6 +178,7 @@ struct Decomposition {
     Key(microsoft, "DynamicQuantizeMatMul"): { try $0.dynamicProduct($1) },
     Key(microsoft, "MatMulIntegerToFloat"): { try $0.integerProduct($1) },
     Key(microsoft, "QGemm"): { try $0.quantizedGemm($1) },
+    Key(microsoft, "MatMulNBits"): { try $0.blockedProduct($1) },
     Key(microsoft, "QLinearWhere"): { try $0.quantizedChoice($1) },
     Key(microsoft, "QLinearConv"): { try $0.quantizedConvolution($1) },
     Key(microsoft, "QLinearAveragePool"): { try $0.quantizedAverage($1) },
