@@ -100,11 +100,12 @@ private func stashType(_ node: NodeReader) throws -> DataType {
   return type
 }
 
-/// LayerNormalization, ONNX opset 17, and RMSNormalization, opset 23: groups are all elements from one axis on.
+/// LayerNormalization, ONNX opset 17, and RMSNormalization, opset 23: groups are all elements from one axis on. ONNX Runtime's
+/// optimiser writes the former into models of every opset.
 package struct InnerNormalization: Operator {
   package static var declarations: [OperatorDeclaration] {
     [
-      OperatorDeclaration("LayerNormalization", opsets: 17...OperatorTable.latestOpset),
+      OperatorDeclaration("LayerNormalization", opsets: 1...OperatorTable.latestOpset),
       OperatorDeclaration("RMSNormalization", opsets: 23...OperatorTable.latestOpset),
     ]
   }

@@ -54,7 +54,7 @@ package struct UnaryOperator: Operator {
       )
     },
     "Relu": Entry(.relu), "LeakyRelu": .alpha(.leakyRelu, 0.01), "Elu": .alpha(.elu, 1),
-    "Celu": .alpha(.celu, 1, since: 12), "ThresholdedRelu": .alpha(.thresholdedRelu, 1, since: 10),
+    "Celu": .alpha(.celu, 1, since: 12), "ThresholdedRelu": .alpha(.thresholdedRelu, 1, since: 1),
     "Selu": Entry(.selu) { node in
       // The defaults of opset 1 were rounded more coarsely.
       (

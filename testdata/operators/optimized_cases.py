@@ -67,6 +67,7 @@ def others(add):
     add("GatherND", 1, [random(3, 4, 2), np.array([[0, 1], [2, 3]], np.int64)], **MS)
     add("Range", 1, [np.array(1, np.float32), np.array(9, np.float32), np.array(2, np.float32)],
         (0, 1, 2), **MS)
+    add("Range", 1, [np.array(2, np.int64), np.array(7, np.int64)], (0, 1), **MS)
     for dtype in (np.uint8, np.int8):
         x = np.random.default_rng(5).integers(0, 100, (2, 7, 8, 3)).astype(dtype)
         for settings in ({"kernel_shape": [2, 2]}, {"kernel_shape": [3, 3], "strides": [2, 2],

@@ -13,7 +13,8 @@ extension Decomposition {
   mutating func blockedProduct(_ node: NodeReader) throws {
     try node.requireInputs(3...6)
     let bits = try node.int("bits", default: 4)
-    let (rows, depth) = (try node.required("N", node.int("N")), try node.required("K", node.int("K")))
+    let rows = try node.required("N", node.int("N"))
+    let depth = try node.required("K", node.int("K"))
     let size = try node.required("block_size", node.int("block_size"))
     guard [2, 4, 8].contains(bits) else {
       throw OperatorError("attribute 'bits' is \(bits); expected 2, 4 or 8")
@@ -23,13 +24,15 @@ extension Decomposition {
       throw OperatorError("attribute '\(name)' is \(extent); expected 1 to \(1 << 31)")
     }
     guard input(4) == nil else {
-      throw OperatorError.unsupported("input 4 (g_idx) is given; columns can have no order of their own")
+      throw OperatorError.unsupported(
+        "input 4 (g_idx) is given; columns can have no order of their own")
     }
     let blocks = (depth - 1) / size + 1
     let numbers = try unpacked(requiredInput(1), bits: bits, to: [rows, blocks, size])
     let scales = try reshaped(requiredInput(2), [rows, blocks, 1])
     let zeros = try zeroPoints(bits: bits, rows: rows, blocks: blocks, like: scales)
-    let centred = try add("Sub", opset: 14, [add("CastLike", opset: 15, [numbers, scales]), zeros])
+    let centred = try add(
+      "Sub", opset: 14, [add("CastLike", opset: 15, [numbers, scales]), zeros])
     let weights = try reshaped(
       add("Mul", opset: 14, [centred, scales]), [rows, blocks * size])
     let whole = try sliced(weights, from: blocks * size, to: depth)

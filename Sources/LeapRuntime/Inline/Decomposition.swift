@@ -199,7 +199,12 @@ struct Decomposition {
     Key(microsoft, "GridSample"): { try $0.renamed($1, "GridSample", opset: 16) },
     Key(microsoft, "GatherND"): { try $0.renamed($1, "GatherND", opset: 11) },
     Key(microsoft, "Pad"): { try $0.renamed($1, "Pad", opset: 13) },
-    Key(microsoft, "Range"): { try $0.renamed($1, "Range", opset: 11) },
+    Key(microsoft, "Range"): { body, node in
+      try node.requireInputs(2...3)
+      let start = try body.requiredInput(0)
+      let step = try body.input(2) ?? body.number(1, like: start)
+      try body.finish("Range", opset: 11, [start, body.input(1), step])
+    },
     Key(microsoft, "Trilu"): { try $0.renamed($1, "Trilu", opset: 14) },
     // ONNX Runtime writes it in ONNX's own domain.
     Key("", "SimplifiedLayerNormalization"): { body, node in
