@@ -125,7 +125,7 @@ package struct Split: Operator {
       }
       return given
     }
-    let size = (extent + pieces - 1) / pieces
+    let size = extent / pieces + (extent % pieces == 0 ? 0 : 1)
     return (0..<pieces).map { min(size, max(extent - $0 * size, 0)) }
   }
 
