@@ -148,4 +148,24 @@ import Testing
     #expect(session.ledger.charged == session.pool.idleByteCount)
     #expect(try run(1000) == [1000])
   }
+
+  /// Strings are moved on the host, whose results are known by values alone: they are charged before they are made.
+  @Test func aBudgetStopsStringsBeforeTheyAreMade() throws {
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1], type: .string)
+    let shape = builder.input("shape", [.fixed(1)], type: .int64)
+    let y = builder.node("Expand", [x, shape], output: "y")
+    let session = try RunHarness.session(builder.model(outputs: [y]), budget: 1 << 20)
+    func run(_ count: Int64) throws -> Tensor? {
+      try session.run(["x": try Tensor(strings: ["a"]), "shape": try Tensor([count])])["y"]
+    }
+    #expect(try run(1000)?.strings == Array(repeating: "a", count: 1000))
+    let error = #expect(throws: RunError.self) { try run(1 << 40) }
+    guard case .overBudget(let required, 1 << 20) = error else {
+      Issue.record("expected overBudget, got \(String(describing: error))")
+      return
+    }
+    #expect(required >= 16 << 40)
+    #expect(try run(2)?.strings == ["a", "a"])
+  }
 }

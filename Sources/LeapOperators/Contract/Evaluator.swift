@@ -42,7 +42,10 @@ package enum Evaluator {
     return try run(kernel, inputs, outputs)
   }
 
-  private static func infer(
+  /// What the outputs will be, as far as inference can tell from the inputs' values.
+  ///
+  /// - Throws: `OperatorError` where it cannot, or no memory is as large.
+  static func infer(
     _ operation: any Operator, _ inputs: [Tensor?], _ outputCount: Int
   ) throws -> [Operand] {
     var context = InferenceContext(

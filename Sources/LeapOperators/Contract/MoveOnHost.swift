@@ -33,6 +33,15 @@ struct MoveOnHost: TensorHostOperator {
   /// Values of other inputs decide the shapes, and how long texts are nobody knows.
   func largestOutputs(_ inputs: [Operand?]) -> [Operand]? { nil }
 
+  /// Each element that is made has a number, twice, and then itself.
+  func memoryBound(_ inputs: [RunValue?]) throws -> Int? {
+    try Evaluator.infer(operation, inputs.map { $0?.tensor }, outputCount).reduce(0) {
+      let own = $1.dataType == .string ? ElementTable.textBytes : 1
+      let (bytes, overflow) = $1.shape.elementCount.multipliedReportingOverflow(by: 16 + own)
+      return saturatingSum($0, overflow ? .max : bytes)
+    }
+  }
+
   func run(_ inputs: [Tensor?]) throws -> [Tensor] {
     guard let type = inputs.lazy.compactMap({ $0?.dataType }).first(where: { !$0.isAddressable })
     else { throw OperatorError("expected an input whose elements kernels do not address") }
@@ -48,6 +57,9 @@ struct MoveOnHost: TensorHostOperator {
 
 /// Elements of one type by number; number 0 is an empty string, or zero.
 private struct ElementTable {
+  /// Bytes of a string, besides its text where that is long.
+  static let textBytes = MemoryLayout<String>.stride
+
   private let type: DataType
   private var texts = [""]
   private var patterns: [UInt8] = [0]
@@ -76,6 +88,8 @@ private struct ElementTable {
   func lookUp(_ numbers: Tensor) throws -> Tensor {
     let places = numbers.integers ?? []
     if type == .string {
+      // Swift ends the process where an array finds no memory; this throws.
+      _ = try TensorStorage(byteCount: places.count * ElementTable.textBytes)
       return try Tensor(strings: places.map { texts[$0] }, shape: numbers.shape)
     }
     let width = type.bitWidth

@@ -119,6 +119,10 @@ package protocol HostOperator: Operator {
   /// The tensors that it makes, with the largest extents that they may have for inputs of these shapes; nil where there is no
   /// bound. None where it hands on what there is already.
   func largestOutputs(_ inputs: [Operand?]) -> [Operand]?
+
+  /// A bound on the bytes that it takes for these very inputs, which may say more than their shapes do; nil where there is none.
+  /// Throws `OperatorError` for values that it cannot take.
+  func memoryBound(_ inputs: [RunValue?]) throws -> Int?
 }
 
 /// A host that reads and makes tensors alone.
@@ -146,6 +150,10 @@ extension HostOperator {
     guard let outputs = largestOutputs(inputs) else { return nil }
     let bytes = outputs.reduce(0) { saturatingSum($0, $1.byteCount) }
     return bytes == .max ? nil : bytes
+  }
+
+  package func memoryBound(_ inputs: [RunValue?]) throws -> Int? {
+    outputBound(inputs.map { $0?.tensor.map { Operand($0.dataType, $0.shape) } })
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] { [] }

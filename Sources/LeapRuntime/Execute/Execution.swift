@@ -154,14 +154,15 @@ struct Execution {
   private func runHost(_ position: Int) throws -> [ValueID: RunValue] {
     let node = program.graph.nodes[position]
     let inputs = try node.inputs.map { try $0.map { try value($0) } }
-    let tensors = inputs.map { $0?.tensor }
-    let types = tensors.map { $0?.dataType }
+    let types = inputs.map { $0?.tensor?.dataType }
     guard let host = program.operators[position].hostOperator(for: types) else { return [:] }
     if let host = host as? any BodyOperator { return try runBodies(position, host, inputs) }
-    let bound = host.outputBound(tensors.map { $0.map { Operand($0.dataType, $0.shape) } })
-    if let bound { try memory.chargeResults(bound) }
-    let outputs: [RunValue]
-    do { outputs = try host.run(inputs) } catch let error as OperatorError {
+    let (bound, outputs): (Int?, [RunValue])
+    do {
+      bound = try host.memoryBound(inputs)
+      if let bound { try memory.chargeResults(bound) }
+      outputs = try host.run(inputs)
+    } catch let error as OperatorError {
       throw RunError.node(node.description(in: program.graph), reason: error.reason)
     }
     if bound == nil {
