@@ -167,8 +167,12 @@ package struct MatMul: EpilogueOperator {
 
 /// How far the matrices of an operand lie apart along each axis of a batch; 0 where it is broadcast.
 func batchStrides(_ shape: [Int], rank: Int) -> [Int] {
-  let strides = Shape(shape).rowMajorStrides.dropLast(2)
-  let own = zip(shape, strides).map { $0 == 1 ? 0 : $1 }
+  batchStrides(shape, Shape(shape).rowMajorStrides, rank: rank)
+}
+
+/// The same of operands whose axes do not lie in order.
+func batchStrides(_ extents: [Int], _ strides: [Int], rank: Int) -> [Int] {
+  let own = zip(extents, strides).dropLast(2).map { $0 == 1 ? 0 : $1 }
   return Array(repeating: 0, count: rank - own.count) + own
 }
 

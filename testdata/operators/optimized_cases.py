@@ -24,32 +24,20 @@ def products(add):
                 transB=transposed, alpha=0.5, beta=2.0, name=activation, **parameters, **MS)
 
 
-def attentions(add):
-    heads, size = 2, 4
-    hidden = heads * size
-    close = {"rtol": 1e-4, "atol": 1e-5}
-    x = random(2, 5, 6)
-    for causal in (0, 1):
-        for scale in ({}, {"scale": 0.3}):
-            add("Attention", 1, [x, random(6, 3 * hidden), random(3 * hidden)], (1, 2), num_heads=heads,
-                unidirectional=causal, **scale, **close, **MS)
-    add("Attention", 1, [x, random(6, 2 * hidden + 6), random(2 * hidden + 6)], (1, 2), num_heads=heads,
-        qkv_hidden_sizes=[hidden, hidden, 6], **close, **MS)
-    for bias in ((1, 1, 5, 5), (2, 1, 5, 5), (1, heads, 5, 5), (2, heads, 5, 5)):
-        add("Attention", 1, [x, random(6, 3 * hidden), random(3 * hidden), None, None, random(*bias)],
-            (1, 2), num_heads=heads, name="bias", **close, **MS)
-    q, k, v = random(2, 5, hidden), random(2, 7, hidden, seed=1), random(2, 7, hidden, seed=2)
-    for scale in ({}, {"scale": 0.3}):
-        add("MultiHeadAttention", 1, [q, k, v], num_heads=heads, **scale, **close, **MS)
-        add("MultiHeadAttention", 1, [q, k, v, random(3 * hidden)], (3, ), num_heads=heads, name="bias",
-            **scale, **close, **MS)
-    add("MultiHeadAttention", 1, [q, k, v, None, None, random(2, heads, 5, 7)], num_heads=heads,
-        name="mask", **close, **MS)
-    add("MultiHeadAttention", 1, [q, q, q], num_heads=heads, unidirectional=1, name="causal", **close,
-        **MS)
-    past = [random(2, heads, 3, size, seed=seed) for seed in (3, 4)]
-    add("MultiHeadAttention", 1, [q, q, q, None, None, None, *past], outputs=3, num_heads=heads,
-        name="past", **close, **MS)
+def turned_products(add):
+    """Products of operands whose axes are exchanged."""
+    for left, right in ((random(2, 3, 5), random(2, 5, 6, seed=1)),
+                        (random(2, 4, 3, 5), random(2, 4, 5, 6, seed=1))):
+        for flags in np.ndindex(2, 2, 2, 2):
+            operands, settings = [], {}
+            for name, matrix, first, last in zip("AB", (left, right), flags, flags[2:]):
+                if last:
+                    matrix = matrix.swapaxes(-1, -2)
+                if first:
+                    matrix = np.moveaxis(matrix, -2, 0)
+                operands.append(np.ascontiguousarray(matrix))
+                settings |= {f"transBatch{name}": first, f"trans{name}": last}
+            add("FusedMatMul", 1, operands, alpha=0.5, rtol=1e-4, atol=1e-5, **settings, **MS)
 
 
 def others(add):
@@ -99,5 +87,5 @@ def recurrent(add):
 
 
 def all_cases(add):
-    for family in (products, attentions, others, recurrent):
+    for family in (products, turned_products, others, recurrent):
         family(add)
