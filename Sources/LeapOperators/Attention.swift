@@ -7,13 +7,14 @@ import LeapTensors
 package enum Attentions: OperatorFamily {
   package static var operators: [any Operator.Type] {
     [
-      Attention.self, LinearAttention.self, CausalConvWithState.self, RotaryEmbedding.self,
+      Attention.self, AttentionBias.self, LinearAttention.self, CausalConvWithState.self,
+      RotaryEmbedding.self,
       TensorScatter.self,
     ]
   }
 
   /// A number of heads; nil where it is not given. Throws `OperatorError` where it is not positive.
-  static func heads(_ node: NodeReader, _ name: String) throws -> Int? {
+  package static func heads(_ node: NodeReader, _ name: String) throws -> Int? {
     guard let heads = try node.int(name) else { return nil }
     guard heads >= 1, heads <= Int(Int32.max) else {
       throw OperatorError("attribute '\(name)' is \(heads); expected 1 or more")

@@ -83,6 +83,41 @@ import Testing
     #expect(values(results["y"]).map { $0.rounded() } == [-1, 1])
   }
 
+  /// Queries and keys of one head of two numbers, and the scores of both keys.
+  private func scores(mask: Tensor, _ attributes: [String: Attribute] = [:]) throws -> [Float] {
+    let query = try Tensor([Float(1), 0], shape: [1, 1, 2])
+    let keys = try Tensor([Float(2), 0, 4, 0], shape: [1, 2, 2])
+    let given: [String: Attribute] = ["num_heads": .int(1), "scale": .float(0.5)]
+    let results = try run(
+      "MultiHeadAttention", domain: "com.microsoft", [query, keys, keys, nil, mask],
+      given.merging(attributes) { $1 }, outputs: ["y", "", "", "scores"])
+    return values(results["scores"])
+  }
+
+  @Test func scoresOfAttentionAreThoseBeforeTheSoftmax() throws {
+    #expect(try scores(mask: Tensor([Int32(1), 1], shape: [1, 2])) == [1, 2])
+    #expect(try scores(mask: Tensor([Int32(0), 1], shape: [1, 2])) == [-9999, 2])
+    #expect(
+      try scores(mask: Tensor([Int64(1)]), ["mask_filter_value": .float(-3)]) == [1, -1])
+    #expect(try scores(mask: Tensor([Int32(1), 0], shape: [1, 1, 2])) == [1, -9998])
+  }
+
+  @Test(
+    arguments: [
+      ([3], "the mask has 3 numbers for a batch of 1; expected one or two for each"),
+      ([1, 3], "the mask has shape 1x3; expected 1x2"),
+      ([2, 2], "the mask has shape 2x2; expected 1x2"),
+      ([2, 1, 2], "the mask has shape 2x1x2; expected 1x1x2"),
+      ([1, 1, 1, 2], "input 0 has rank 4"),
+    ] as [([Int], String)])
+  func masksThatDoNotGoWithTheKeysAreRefused(shape: [Int], reason: String) throws {
+    let mask = try Tensor(zeros: .int32, shape: Shape(shape))
+    let error = #expect(throws: ModelError.self) { try scores(mask: mask) }
+    #expect(
+      error.map { "\($0)".contains(reason) } == true, "\(error.map(String.init(describing:)) ?? "")"
+    )
+  }
+
   @Test func optimisersTakeAStepInFloat64() throws {
     let training = "ai.onnx.preview.training"
     let (rate, first) = (try Tensor(scalar: 0.5), try Tensor(scalar: Int64(0)))
@@ -144,12 +179,24 @@ import Testing
       ("FusedConv", "com.microsoft", ["activation": .string(Array("LeakyRelu".utf8))]),
       ("Crop", "", ["border": .ints([1, 2])]), ("Crop", "", ["border": .ints([-1, 0, 0, 0])]),
       ("SwiGLU", "", [:]),
+      (
+        "GroupQueryAttention", "com.microsoft",
+        ["num_heads": .int(.max), "kv_num_heads": .int(.max)]
+      ),
+      ("GroupQueryAttention", "com.microsoft", ["num_heads": .int(4), "kv_num_heads": .int(3)]),
+      ("RotaryEmbedding", "com.microsoft", ["num_heads": .int(-1)]),
+      ("MultiHeadAttention", "com.microsoft", ["num_heads": .int(0)]),
+      ("GatherBlockQuantized", "com.microsoft", ["bits": .int(3)]),
     ] as [(String, String, [String: Attribute])])
   func hostileAttributesAreRefused(
     name: String, domain: String, attributes: [String: Attribute]
   ) throws {
     let x = try Tensor(zeros: .float32, shape: [1, 1, 3, 3])
-    let inputs = name == "FusedConv" ? [x, x] : [x]
+    let counts = [
+      "FusedConv": 2, "GroupQueryAttention": 7, "RotaryEmbedding": 4, "MultiHeadAttention": 3,
+      "GatherBlockQuantized": 3,
+    ]
+    let inputs = Array(repeating: x, count: counts[name] ?? 1)
     #expect(throws: ModelError.self) { try run(name, domain: domain, inputs, attributes) }
   }
 }

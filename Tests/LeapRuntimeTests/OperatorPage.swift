@@ -52,13 +52,24 @@ enum OperatorPage {
       on one thread, where the elements decide how large the results are, or are no numbers; *graphs* of the node; or *other operators*, put
       in its place when the model is loaded, so that they are fused and planned as such.
 
+    Where ONNX Runtime gives something else, Leapstone follows ONNX's text and its official cases:
+
+    - Resize with `align_corners` and scales whose output is not whole: coordinates follow the scale, not the extents.
+    - RNN, GRU and LSTM of a sequence of length 0: the last state is the initial one.
+    - com.microsoft's QLinearAveragePool with `ceil_mode` and `count_include_pad`: pixels beyond the padding count for nothing.
+    - com.microsoft's MultiHeadAttention with `unidirectional` and more keys than queries: the last query sees no later key either.
+    - com.microsoft's GatherBlockQuantized: an index out of range is an error, not zeros.
+    - Cast of large floats to strings: all digits before the point, `10000000000` for 1e10.
+
     """
 
   // MARK: rows
 
   /// The operators of the table.
   private static func ownRows() throws -> [Row] {
-    let named = Dictionary(grouping: OperatorTable.standard.declarations) {
+    let declarations = OperatorTable.standard.declarations
+      .filter { $0.domain != OperatorTable.ownDomain }
+    let named = Dictionary(grouping: declarations) {
       OperatorName(domain: $0.domain, name: $0.name)
     }
     var rows: [Row] = []

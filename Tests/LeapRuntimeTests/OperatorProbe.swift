@@ -291,6 +291,8 @@ struct RewritingProbe {
     "Scaler": ["scale": .floats([2]), "offset": .floats([1])],
     "Imputer": ["imputed_value_floats": .floats([1])],
     "Attention": ["num_heads": .int(1)], "MultiHeadAttention": ["num_heads": .int(1)],
+    "QAttention": ["num_heads": .int(1)],
+    "GroupQueryAttention": ["num_heads": .int(2), "kv_num_heads": .int(1), "do_rotary": .int(1)],
     "NhwcMaxPool": ["kernel_shape": .ints([1, 1])],
     "MatMulNBits": ["N": .int(2), "K": .int(2), "block_size": .int(2)],
     "FusedGemm": ["activation": .string(Array("Relu".utf8))],
@@ -300,10 +302,17 @@ struct RewritingProbe {
     ],
   ]
 
+  /// Operators whose rule looks at constants.
+  private static let readsConstants: Set<String> = ["GatherBlockQuantized"]
+
   private static func operators(of name: OperatorName, inputs count: Int) throws -> [String] {
     var builder = ModelBuilder()
     builder.opset = 1
-    let inputs = (0..<count).map { builder.input("x\($0)", [2, 2, 2, 2]) }
+    let zeros = try Tensor(zeros: .uint8, shape: [2, 2, 2, 2])
+    let inputs = (0..<count).map { index in
+      readsConstants.contains(name.name)
+        ? builder.constant("x\(index)", zeros) : builder.input("x\(index)", [2, 2, 2, 2])
+    }
     let y = builder.node(
       name.name, domain: name.domain, inputs, attributes: attributes[name.name] ?? [:],
       outputs: ["y"])

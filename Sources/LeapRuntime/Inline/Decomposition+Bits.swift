@@ -59,7 +59,7 @@ extension Decomposition {
   }
 
   /// The numbers in bytes, the lowest bits first, in a shape.
-  private mutating func unpacked(_ bytes: ValueID, bits: Int, to shape: [Int]) throws -> ValueID {
+  mutating func unpacked(_ bytes: ValueID, bits: Int, to shape: [Int]) throws -> ValueID {
     guard bits < 8 else { return try reshaped(bytes, shape) }
     let column = try reshaped(bytes, [-1, 1])
     let mask = try constant(Tensor(scalar: UInt8(1 << bits - 1)))
@@ -75,18 +75,18 @@ extension Decomposition {
     return try reshaped(add("Concat", opset: 13, fields, ["axis": .int(1)]), shape)
   }
 
-  private mutating func reshaped(_ value: ValueID, _ shape: [Int]) throws -> ValueID {
+  mutating func reshaped(_ value: ValueID, _ shape: [Int]) throws -> ValueID {
     try add("Reshape", opset: 14, [value, constant(Tensor(shape.map { Int64($0) }))])
   }
 
-  /// The first columns of a matrix.
-  private mutating func sliced(_ value: ValueID, from count: Int, to end: Int) throws -> ValueID {
+  /// The first places of a last axis.
+  mutating func sliced(_ value: ValueID, from count: Int, to end: Int) throws -> ValueID {
     if count == end { return value }
     return try add(
       "Slice", opset: 13,
       [
         value, constant(Tensor([Int64(0)])), constant(Tensor([Int64(end)])),
-        constant(Tensor([Int64(1)])),
+        constant(Tensor([Int64(-1)])),
       ])
   }
 }

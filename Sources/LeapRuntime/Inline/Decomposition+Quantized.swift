@@ -69,16 +69,24 @@ extension Decomposition {
       (requiredInput(1), requiredInput(3), input(5)), bias: input(6))
   }
 
-  private typealias Quantized = (bytes: ValueID, scale: ValueID, zero: ValueID?)
+  /// Bytes, the scale and the zero point of them.
+  typealias Quantized = (bytes: ValueID, scale: ValueID, zero: ValueID?)
 
   private mutating func finishProduct(
     _ a: Quantized, _ b: Quantized, bias: ValueID?
   ) throws {
+    let product = try dequantizedProduct(a, b, outputs: bias == nil ? [output(0)] : nil)
+    if let bias { try finish("Add", opset: 14, [product, bias]) }
+  }
+
+  /// The product of two matrices of bytes as floats.
+  mutating func dequantizedProduct(
+    _ a: Quantized, _ b: Quantized, outputs: [ValueID?]? = nil
+  ) throws -> ValueID {
     let sums = try add("MatMulInteger", opset: 10, [a.bytes, b.bytes, a.zero, b.zero])
     let scale = try add("Mul", opset: 14, [a.scale, b.scale])
     let numbers = try add("CastLike", opset: 15, [sums, scale])
-    guard let bias else { return try finish("Mul", opset: 14, [numbers, scale]) }
-    try finish("Add", opset: 14, [add("Mul", opset: 14, [numbers, scale]), bias])
+    return try add("Mul", opset: 14, [numbers, scale], outputs: outputs)
   }
 
   /// QGemm: A, B with scales and zero points, C of sums, and perhaps the scale and zero point of Y.

@@ -74,8 +74,8 @@ struct Decomposition {
   /// - Parameter outputs: its outputs, where they are those of the call; otherwise it has one of its own.
   @discardableResult
   mutating func add(
-    _ type: String, opset: Int, _ inputs: [ValueID?], _ attributes: [String: Attribute] = [:],
-    outputs: [ValueID?]? = nil
+    _ type: String, domain: String = "", opset: Int, _ inputs: [ValueID?],
+    _ attributes: [String: Attribute] = [:], outputs: [ValueID?]? = nil
   ) throws -> ValueID {
     let name = "\(call.name)/\(type)"
     let outputs = outputs ?? [target.addValue(name)]
@@ -83,8 +83,8 @@ struct Decomposition {
     while case .some(.none) = given.last { given.removeLast() }
     nodes.append(
       Node(
-        id: call.id, name: nodes.isEmpty ? name : "\(name)_\(nodes.count)", operatorType: type,
-        opset: opset, inputs: given, outputs: outputs, attributes: attributes,
+        id: call.id, name: nodes.isEmpty ? name : "\(name)_\(nodes.count)", domain: domain,
+        operatorType: type, opset: opset, inputs: given, outputs: outputs, attributes: attributes,
         origin: Origin(call.origin.names, pass: Decomposition.name)))
     guard let made = outputs.first ?? nil else {
       throw OperatorError("output 0 is required")
@@ -194,7 +194,13 @@ struct Decomposition {
     Key(microsoft, "NhwcMaxPool"): { try $0.channelsLastPool($1) },
     Key(microsoft, "DynamicQuantizeLSTM"): { try $0.quantizedLSTM($1) },
     Key(microsoft, "Attention"): { try $0.packedAttention($1) },
+    Key(microsoft, "QAttention"): { try $0.quantizedAttention($1) },
+    Key(microsoft, "GroupQueryAttention"): { try $0.groupedAttention($1) },
     Key(microsoft, "MultiHeadAttention"): { try $0.multiHeadAttention($1) },
+    Key(microsoft, "RotaryEmbedding"): { try $0.rotaryEmbedding($1) },
+    Key(microsoft, "EmbedLayerNormalization"): { try $0.embeddedNormalization($1) },
+    Key(microsoft, "QEmbedLayerNormalization"): { try $0.quantizedEmbedding($1) },
+    Key(microsoft, "GatherBlockQuantized"): { try $0.blockedGather($1) },
     Key(microsoft, "ExpandDims"): { try $0.expandDims($1) },
     Key(microsoft, "GridSample"): { try $0.renamed($1, "GridSample", opset: 16) },
     Key(microsoft, "GatherND"): { try $0.renamed($1, "GatherND", opset: 11) },
