@@ -58,7 +58,9 @@ enum OperatorPage {
 
   /// The operators of the table.
   private static func ownRows() throws -> [Row] {
-    let named = Dictionary(grouping: OperatorTable.standard.declarations) {
+    let declarations = OperatorTable.standard.declarations
+      .filter { $0.domain != OperatorTable.ownDomain }
+    let named = Dictionary(grouping: declarations) {
       OperatorName(domain: $0.domain, name: $0.name)
     }
     var rows: [Row] = []

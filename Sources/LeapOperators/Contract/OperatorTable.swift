@@ -34,6 +34,9 @@ package struct OperatorTable: Sendable {
   /// The newest opset of ONNX's own domain that was read when this was written.
   package static let latestOpset = 28
 
+  /// The domain of operators that passes make, and no model is expected to have.
+  package static let ownDomain = "leapstone"
+
   /// The operators that Leapstone has.
   package static let standard = OperatorTable(families: standardFamilies)
 
