@@ -13,10 +13,12 @@
 #define ROWS_KERNEL(NAME, TARGET, T, VECTOR, LANES, VECTORS, R, MULTIPLY_ADD)                     \
   TARGET static void NAME##_##R(ptrdiff_t groups, ptrdiff_t inner, const T *a,                    \
                                 ptrdiff_t a_row_stride, ptrdiff_t a_group_stride, const T *panel, \
-                                T *tile, int accumulate) {                                        \
+                                T *tile, leap_gemm_mode mode) {                                   \
     VECTOR sum[R][VECTORS];                                                                       \
     for (int r = 0; r < R; r++)                                                                   \
-      for (int v = 0; v < VECTORS; v++) sum[r][v] = (VECTOR)(0);                                  \
+      for (int v = 0; v < VECTORS; v++)                                                           \
+        sum[r][v] = mode == LEAP_GEMM_CONTINUE ? *(VECTOR *)(tile + (r * VECTORS + v) * LANES)    \
+                                               : (VECTOR)(0);                                     \
     for (ptrdiff_t g = 0; g < groups; g++) {                                                      \
       for (ptrdiff_t k = 0; k < inner; k++) {                                                     \
         VECTOR b[VECTORS];                                                                        \
@@ -32,20 +34,20 @@
     for (int r = 0; r < R; r++)                                                                   \
       for (int v = 0; v < VECTORS; v++) {                                                         \
         VECTOR *to = (VECTOR *)(tile + (r * VECTORS + v) * LANES);                                \
-        *to = accumulate ? *to + sum[r][v] : sum[r][v];                                           \
+        *to = mode == LEAP_GEMM_ADD ? *to + sum[r][v] : sum[r][v];                                \
       }                                                                                           \
   }
 
 #define CASE(NAME, T, R)                                                                           \
   case R:                                                                                          \
     NAME##_##R(groups, inner, (const T *)a, a_row_stride, a_group_stride, (const T *)panel,        \
-               (T *)tile, accumulate);                                                             \
+               (T *)tile, mode);                                                                   \
     return;
 
 #define SIGNATURE(NAME)                                                                            \
   static void NAME(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t inner, const void *a,               \
                    ptrdiff_t a_row_stride, ptrdiff_t a_group_stride, const void *panel,            \
-                   void *tile, int accumulate)
+                   void *tile, leap_gemm_mode mode)
 
 #define KERNEL_4(NAME, TARGET, T, V, L, VS, F)                                                     \
   ROWS_KERNEL(NAME, TARGET, T, V, L, VS, 1, F)                                                     \
@@ -62,7 +64,7 @@
   KERNEL_4(NAME##_tail, TARGET, T, V, L, VS, F)                                                    \
   SIGNATURE(NAME) {                                                                                \
     switch (rows) { CASE(NAME, T, 5) CASE(NAME, T, 6) }                                            \
-    NAME##_tail(rows, groups, inner, a, a_row_stride, a_group_stride, panel, tile, accumulate);    \
+    NAME##_tail(rows, groups, inner, a, a_row_stride, a_group_stride, panel, tile, mode);          \
   }
 
 #define KERNEL_14(NAME, TARGET, T, V, L, VS, F)                                                    \
@@ -80,7 +82,7 @@
       CASE(NAME, T, 7) CASE(NAME, T, 8) CASE(NAME, T, 9) CASE(NAME, T, 10) CASE(NAME, T, 11)       \
       CASE(NAME, T, 12) CASE(NAME, T, 13) CASE(NAME, T, 14)                                        \
     }                                                                                              \
-    NAME##_small(rows, groups, inner, a, a_row_stride, a_group_stride, panel, tile, accumulate);   \
+    NAME##_small(rows, groups, inner, a, a_row_stride, a_group_stride, panel, tile, mode);         \
   }
 
 typedef float f32x4 __attribute__((ext_vector_type(4)));

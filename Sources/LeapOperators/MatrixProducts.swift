@@ -5,7 +5,9 @@ import LeapKernels
 import LeapTensors
 
 package enum MatrixProducts: OperatorFamily {
-  package static let operators: [any Operator.Type] = [Gemm.self, MatMul.self, FusedMatMul.self]
+  package static let operators: [any Operator.Type] = [
+    Gemm.self, MatMul.self, FusedMatMul.self, DequantizedMatMul.self,
+  ]
   static let types: Set<DataType> = [.float32, .float64, .int32, .int64, .uint32, .uint64]
 }
 
@@ -46,12 +48,7 @@ package struct Gemm: EpilogueOperator {
       try check(
         a[transposesA ? 0 : 1], equals: b[transposesB ? 1 : 0], "columns of A", "rows of B")
     }
-    if hasC, let c = context.shape(2) {
-      guard c.count <= 2, try fits(c, [rows, columns]) else {
-        throw OperatorError(
-          "C has shape \(describe(c)), which cannot be broadcast to \(describe([rows, columns]))")
-      }
-    }
+    if hasC { try checkAddend(context.shape(2), [rows, columns]) }
     context.setOutput(0, type, [rows, columns])
   }
 
@@ -60,13 +57,6 @@ package struct Gemm: EpilogueOperator {
     let matrix = inputs[0]?.dimensions
     return sumsOfProducts(
       outputs.first ?? nil, terms: transposesA ? matrix?.prefix(1) : matrix?.suffix(1))
-  }
-
-  private func fits(_ c: [Dimension], _ output: [Dimension]) throws -> Bool {
-    zip(c.reversed(), output.reversed()).allSatisfy { mine, theirs in
-      guard let mine = mine.value, let theirs = theirs.value else { return true }
-      return mine == 1 || mine == theirs
-    }
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
@@ -85,16 +75,35 @@ package struct Gemm: EpilogueOperator {
         product.isPacked = MatrixProduct.packs(bound)
         var epilogue = try EpilogueProgram(
           bound, dataType: a.dataType, channels: columns, axis: .columns)
-        if hasC, beta != 0, let c = bound.inputs[2] {
-          let extents = Array(repeating: 1, count: 2 - c.shape.rank) + c.shape.dimensions
-          epilogue.prepend(
-            matrixInput: 2, factor: beta, rowStride: extents[0] == 1 ? 0 : extents[1],
-            columnStride: extents[1] == 1 ? 0 : 1)
-        }
+        if hasC, beta != 0 { epilogue.prepend(addend: 2, bound, factor: beta) }
         if alpha != 1 { epilogue.prepend(factor: alpha) }
         return try product.kernel(epilogue, instructionSet: bound.instructionSet)
       }
     ]
+  }
+}
+
+/// Throws `OperatorError` where C is no matrix, vector or scalar that can be broadcast to a product's result.
+func checkAddend(_ c: [Dimension]?, _ output: [Dimension]) throws {
+  guard let c else { return }
+  let fits = zip(c.reversed(), output.reversed()).allSatisfy { mine, theirs in
+    guard let mine = mine.value, let theirs = theirs.value else { return true }
+    return mine == 1 || mine == theirs
+  }
+  guard c.count <= 2, fits else {
+    throw OperatorError(
+      "C has shape \(describe(c)), which cannot be broadcast to \(describe(output))")
+  }
+}
+
+extension EpilogueProgram {
+  /// Puts y = x + factor · C before all other stages; C, an input of rank 2 at most, is broadcast.
+  mutating func prepend(addend input: Int, _ request: KernelRequest, factor: Double) {
+    guard let c = request.inputs[input] else { return }
+    let extents = Array(repeating: 1, count: 2 - c.shape.rank) + c.shape.dimensions
+    prepend(
+      matrixInput: input, factor: factor, rowStride: extents[0] == 1 ? 0 : extents[1],
+      columnStride: extents[1] == 1 ? 0 : 1)
   }
 }
 

@@ -18,6 +18,7 @@
 #include "leap_movement.h"
 #include "leap_narrow.h"
 #include "leap_normalization.h"
+#include "leap_number_panels.h"
 #include "leap_ordering.h"
 #include "leap_pooling.h"
 #include "leap_processor.h"

@@ -7,15 +7,18 @@
 
 typedef enum leap_gemm_type { LEAP_GEMM_F32, LEAP_GEMM_F64, LEAP_GEMM_U32, LEAP_GEMM_U64 } leap_gemm_type;
 
+/// What becomes of the numbers that a tile holds: nothing, the sums are added to them, or the sums go on from them.
+typedef enum leap_gemm_mode { LEAP_GEMM_STORE, LEAP_GEMM_ADD, LEAP_GEMM_CONTINUE } leap_gemm_mode;
+
 /// Computes tile[r][c] = sum over k of a[r][k] panel[k][c] for `rows` rows and all columns of the panel.
 ///
 /// k runs over `groups` runs of `inner` consecutive elements, `a_group_stride` apart. The panel is [k][columns],
 /// aligned to 64 bytes, and aliases nothing; the tile is [rows][columns]. Each element is one chain of
-/// multiply-adds in the order of k, whatever `rows` is; with `accumulate` its sum is added to the tile.
+/// multiply-adds in the order of k, whatever `rows` is; one that is cut and goes on has the bits of the whole.
 typedef void (*leap_panel_function)(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t inner,
                                     const void *a, ptrdiff_t a_row_stride,
                                     ptrdiff_t a_group_stride, const void *panel, void *tile,
-                                    int accumulate);
+                                    leap_gemm_mode mode);
 
 /// A panel kernel, and the largest tile that it makes.
 typedef struct leap_panel_kernel {

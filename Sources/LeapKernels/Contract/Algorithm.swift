@@ -34,6 +34,7 @@ package enum Algorithm: String, Sendable, Hashable, CaseIterable {
   case localResponse = "local-response"
   case loss
   case mean
+  case numberPanel = "number-panel"
   case oneHot = "one-hot"
   case pad
   case panel

@@ -23,6 +23,8 @@ package struct MatrixProduct: Sendable {
   package var outputRowStride: Int
   /// Whether B is the packed copy that `recipe` makes.
   package var isPacked = false
+  /// B as it was packed, where it is numbers of a few bits.
+  package var numbers: NumberPanels?
 
   package init(
     _ dataType: DataType, rows: Int, columns: Int, depth: Int, aStrides: (row: Int, column: Int),
@@ -59,12 +61,13 @@ package struct MatrixProduct: Sendable {
     let images = Shape.product(batch[...])
     if Shape.product([images, rows, columns]) == 0 { return Kernel(phases: []) }
     let width = dataType.byteWidth
-    let chunk = min(depth, MatrixProduct.depthChunk)
+    let chunk = min(depth, panelDepth)
     let rowChunk = min(rows, MatrixProduct.rowChunk)
     let rowChunks = (rows + rowChunk - 1) / rowChunk
     let panels = (columns + panel.columns - 1) / panel.columns
     // About a million operations a block.
-    let panelWork = 2.0 * Double(rowChunk) * Double(depth) * Double(panel.columns)
+    let operations = 2.0 * Double(rowChunk) + (numbers == nil ? 0 : NumberPanels.operations)
+    let panelWork = operations * Double(depth) * Double(panel.columns)
     let group = max(1, min(panels, Int(1e6 / max(1, panelWork))))
     let groups = (panels + group - 1) / group
     let scratch = Scratch(
@@ -82,6 +85,13 @@ package struct MatrixProduct: Sendable {
           count: min(rowChunk, rows - firstRow), column: index * panel.columns)
       }
     }
+  }
+
+  /// Depth of the panels that are multiplied at once. A chain of multiply-adds may go on from one to the next, but not where sums
+  /// are cut.
+  private var panelDepth: Int {
+    numbers == nil || depth > MatrixProduct.depthChunk
+      ? MatrixProduct.depthChunk : NumberPanels.chunk
   }
 
   /// Parts of a worker's scratch, each aligned to 64 bytes.
@@ -106,12 +116,16 @@ package struct MatrixProduct: Sendable {
     let tile = invocation.scratch + scratch.tile
     let packed = invocation.scratch + scratch.packedRows
     let used = min(kernel.columns, columns - column)
+    let panelDepth = panelDepth
+    let next = panelDepth == MatrixProduct.depthChunk ? LEAP_GEMM_ADD : LEAP_GEMM_CONTINUE
     var k = 0
     repeat {
-      let length = min(MatrixProduct.depthChunk, depth - k)
+      let length = min(panelDepth, depth - k)
       var panel = UnsafeRawPointer(invocation.scratch)
       if isPacked {
         panel = invocation.input(1) + (column * depth + k * kernel.columns) * width
+      } else if let numbers {
+        numbers.expand(invocation, column: column, rows: k..<k + length, to: invocation.scratch)
       } else {
         let b = b + (k * bStrides.row + column * bStrides.column) * width
         leap_pack_panel(
@@ -129,7 +143,7 @@ package struct MatrixProduct: Sendable {
         }
         kernel.function(
           rows, 1, length, source, rowStride, 0, panel,
-          tile + row * kernel.columns * width, k > 0 ? 1 : 0)
+          tile + row * kernel.columns * width, k > 0 ? next : LEAP_GEMM_STORE)
       }
       k += length
     } while k < depth

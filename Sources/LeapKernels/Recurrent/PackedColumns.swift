@@ -88,7 +88,8 @@ struct PackedColumns: Sendable {
       for row in stride(from: 0, to: count, by: kernel.rows) {
         let own = min(kernel.rows, count - row)
         kernel.function(
-          own, 1, depth, rows + row * strides.rows * width, strides.rows, 0, panel, tile, 0)
+          own, 1, depth, rows + row * strides.rows * width, strides.rows, 0, panel, tile,
+          LEAP_GEMM_STORE)
         for index in 0..<own {
           (result + ((row + index) * strides.result + column) * width).copyMemory(
             from: tile + index * kernel.columns * width, byteCount: used * width)

@@ -6,6 +6,7 @@
 
 import LeapGraph
 import LeapKernels
+import LeapOperators
 import LeapTensors
 import Synchronization
 
@@ -44,7 +45,8 @@ extension BoundStep {
       switch operatorType {
       case "Conv": return weights.elementCount / max(weights[0], 1)
       case "ConvTranspose": return weights.elementCount / max(weights[1], 1)
-      case "Gemm": return weights.elementCount / max(output.shape[output.shape.rank - 1], 1)
+      case "Gemm", DequantizedMatMul.name:
+        return weights.elementCount / max(output.shape[output.shape.rank - 1], 1)
       case "MatMul": return weights[weights.rank - 2]
       default: break
       }

@@ -28,13 +28,9 @@ extension Decomposition {
         "input 4 (g_idx) is given; columns can have no order of their own")
     }
     let blocks = (depth - 1) / size + 1
-    let numbers = try unpacked(requiredInput(1), bits: bits, to: [rows, blocks, size])
-    let scales = try reshaped(requiredInput(2), [rows, blocks, 1])
-    let zeros = try zeroPoints(bits: bits, rows: rows, blocks: blocks, like: scales)
-    let centred = try add(
-      "Sub", opset: 14, [add("CastLike", opset: 15, [numbers, scales]), zeros])
-    let weights = try reshaped(
-      add("Mul", opset: 14, [centred, scales]), [rows, blocks * size])
+    let weights =
+      try dequantized(bits: bits, rows: rows, blocks: blocks, size: size)
+      ?? scaled(bits: bits, rows: rows, blocks: blocks, size: size)
     let whole = try sliced(weights, from: blocks * size, to: depth)
     let turned = try add("Transpose", opset: 13, [whole], ["perm": .ints([1, 0])])
     guard let bias = input(5) else {
@@ -42,6 +38,55 @@ extension Decomposition {
     }
     let product = try add("MatMul", opset: 13, [input(0), turned])
     try finish("Add", opset: 14, [product, bias])
+  }
+
+  /// The floats [rows, blocks · size] of constants as DequantizeLinear makes them, of numbers that stay in their bits; nil where they
+  /// are no constants, or DequantizeLinear does not take them.
+  private mutating func dequantized(
+    bits: Int, rows: Int, blocks: Int, size: Int
+  ) throws -> ValueID? {
+    let type: DataType = bits == 8 ? .uint8 : bits == 4 ? .uint4 : .uint2
+    let shape: Shape = [rows, blocks]
+    guard let scales = fixed(2), scales.dataType == .float32,
+      scales.shape.elementCount == shape.elementCount,
+      let numbers = fixed(1)?.viewed(as: type, [rows, blocks * size])
+    else { return nil }
+    let zeros: Constant
+    if input(3) == nil {
+      // Half of the range, as often as a byte holds it.
+      let pattern = UInt8(bits == 8 ? 0x80 : bits == 4 ? 0x88 : 0xAA)
+      zeros = Constant(dataType: type, shape: shape) {
+        try Tensor(dataType: type, shape: shape) { bytes in
+          for index in bytes.indices { bytes[index] = pattern }
+        }
+      }
+    } else {
+      // Rows of zero points begin at whole bytes.
+      guard let given = fixed(3)?.viewed(as: type, shape) else { return nil }
+      zeros = given
+    }
+    let inputs = [numbers, scales.reshaped(shape), zeros].map {
+      target.addConstant("\(call.name)/weights", $0)
+    }
+    return try add(
+      "DequantizeLinear", opset: 21, inputs, ["axis": .int(1), "block_size": .int(Int64(size))])
+  }
+
+  /// A constant that no caller can replace.
+  private func fixed(_ index: Int) -> Constant? {
+    input(index).flatMap { value in
+      target.graph.inputs.contains(value) ? nil : target.graph.constants[value]
+    }
+  }
+
+  /// The floats [rows, blocks · size] of any operands.
+  private mutating func scaled(bits: Int, rows: Int, blocks: Int, size: Int) throws -> ValueID {
+    let numbers = try unpacked(requiredInput(1), bits: bits, to: [rows, blocks, size])
+    let scales = try reshaped(requiredInput(2), [rows, blocks, 1])
+    let zeros = try zeroPoints(bits: bits, rows: rows, blocks: blocks, like: scales)
+    let centred = try add(
+      "Sub", opset: 14, [add("CastLike", opset: 15, [numbers, scales]), zeros])
+    return try reshaped(add("Mul", opset: 14, [centred, scales]), [rows, blocks * size])
   }
 
   /// The zero points [rows, blocks, 1] in the type of the scales: half of the range where none are given.
@@ -88,5 +133,24 @@ extension Decomposition {
         value, constant(Tensor([Int64(0)])), constant(Tensor([Int64(end)])),
         constant(Tensor([Int64(-1)])),
       ])
+  }
+}
+
+extension Constant {
+  /// Bytes as numbers of a type whose elements fill them, in a shape; nil where this is not uint8 of as many bytes.
+  fileprivate func viewed(as type: DataType, _ shape: Shape) -> Constant? {
+    guard dataType == .uint8, type.byteCount(elements: shape.elementCount) == byteCount,
+      shape.elementCount.isMultiple(of: 8 / type.bitWidth)
+    else { return nil }
+    let bytes = self
+    switch source {
+    case .file, .absent: return Constant(dataType: type, shape: shape, source: source)
+    case .tensor, .derived, .derivedRows:
+      return Constant(dataType: type, shape: shape) {
+        let tensor = try bytes.tensor()
+        guard case .bytes(let storage, let offset) = tensor.contents else { return tensor }
+        return Tensor(dataType: type, shape: shape, storage: storage, byteOffset: offset)
+      }
+    }
   }
 }

@@ -6,7 +6,8 @@ package var standardPasses: [any Pass.Type] {
     ShapeFolding.self,
     BranchInlining.self,
     IntegerEvaluation.self,
-    // The nodes that dequantised what is read as bytes.
+    QuantizedWeights.self,
+    // The nodes that dequantised what is read as integers.
     DeadCode.self,
     ConstantFolding.self,
     // Conditions that were computed from constants.
