@@ -28,9 +28,11 @@ extension Decomposition {
         "input 4 (g_idx) is given; columns can have no order of their own")
     }
     let blocks = (depth - 1) / size + 1
-    let weights =
-      try dequantized(bits: bits, rows: rows, blocks: blocks, size: size)
-      ?? scaled(bits: bits, rows: rows, blocks: blocks, size: size)
+    // What is cut before it is multiplied would not stay in its bits.
+    let kept =
+      blocks * size == depth
+      ? try dequantized(bits: bits, rows: rows, blocks: blocks, size: size) : nil
+    let weights = try kept ?? scaled(bits: bits, rows: rows, blocks: blocks, size: size)
     let whole = try sliced(weights, from: blocks * size, to: depth)
     let turned = try add("Transpose", opset: 13, [whole], ["perm": .ints([1, 0])])
     guard let bias = input(5) else {
