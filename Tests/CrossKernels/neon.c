@@ -156,7 +156,7 @@ static void panels(void) {
   for (ptrdiff_t rows = 1; rows <= neon.rows; rows++)
     for (ptrdiff_t depth = 1; depth <= 40; depth += 13) {
       clear();
-      neon.function(rows, 1, depth, a, 64, 0, b, got, 0);
+      neon.function(rows, 1, depth, a, 64, 0, b, got, LEAP_GEMM_STORE);
       for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t column = 0; column < neon.columns; column++) {
           double sum = 0;
@@ -165,6 +165,35 @@ static void panels(void) {
         }
       compare("panel product", 1e-5);
     }
+}
+
+/// Numbers of 8 and 4 bits that become floats, and a product that is cut and goes on.
+static void number_panels(void) {
+  const leap_panel_kernel neon = leap_panel_kernel_for(LEAP_ISA_NEON, LEAP_GEMM_F32);
+  uint8_t numbers[40 * 64], zeros[64];
+  for (size_t i = 0; i < sizeof numbers; i++) numbers[i] = (uint8_t)((noise() + 1) * 127);
+  for (size_t i = 0; i < sizeof zeros; i++) zeros[i] = (uint8_t)((noise() + 1) * 7);
+  for (int bits = 4; bits <= 8; bits += 4)
+    for (int has_zeros = 0; has_zeros < 2; has_zeros++)
+      for (ptrdiff_t depth = 1; depth <= 40; depth += 13) {
+        const ptrdiff_t columns = neon.columns, width = bits == 8 ? columns : columns / 2;
+        clear();
+        leap_expand_numbers(LEAP_ISA_NEON, bits, depth, columns, numbers, scale, has_zeros ? zeros : NULL, 8, got);
+        for (ptrdiff_t i = 0; i < depth * columns; i++) {
+          const ptrdiff_t row = i / columns, lane = i % columns;
+          const uint8_t byte = numbers[row * width + lane % width];
+          const uint8_t number = bits == 8 ? byte : lane < width ? byte & 15 : byte >> 4;
+          expected[i] = ((float)number - (has_zeros ? zeros[lane] : 8)) * scale[lane];
+        }
+        compare("numbers of a panel", 0);
+      }
+  for (ptrdiff_t cut = 1; cut < 40; cut += 13) {
+    clear();
+    neon.function(neon.rows, 1, 40, a, 64, 0, b, expected, LEAP_GEMM_STORE);
+    neon.function(neon.rows, 1, cut, a, 64, 0, b, got, LEAP_GEMM_STORE);
+    neon.function(neon.rows, 1, 40 - cut, a + cut, 64, 0, b + cut * neon.columns, got, LEAP_GEMM_CONTINUE);
+    compare("panel product in parts", 0);
+  }
 }
 
 /// Functions of one element, by the instruction set that is preferred here, against libm in double.
@@ -205,7 +234,7 @@ int main(void) {
   }
   fill(a, LIMIT), fill(b, LIMIT), fill(c, LIMIT);
   fill(bias, 64), fill(scale, 64), fill(shift, 64);
-  products(), winograd(), windows(), images(), epilogues(), panels(), elementwise();
+  products(), winograd(), windows(), images(), epilogues(), panels(), number_panels(), elementwise();
   printf("%d comparisons of NEON kernels, %d failed\n", comparisons, failures);
   return failures > 0;
 }
