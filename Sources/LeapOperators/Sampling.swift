@@ -11,7 +11,8 @@ package enum Sampling: OperatorFamily {
   static let types: Set<DataType> = [.float32, .float64]
 }
 
-/// GridSample, ONNX opsets 16 to 22: modes bilinear and bicubic are called linear and cubic from 20 on.
+/// GridSample, ONNX opsets 16 to 22: modes bilinear and bicubic are called linear and cubic from 20 on. The nearest pixels can be
+/// of any type; between them there are numbers alone, cut towards zero where the image is of integers.
 package struct GridSample: Operator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("GridSample", opsets: 16...OperatorTable.latestOpset)]
@@ -34,12 +35,15 @@ package struct GridSample: Operator {
       alignsCorners: try node.flag("align_corners", default: false))
   }
 
+  private var isMoving: Bool { sampling.interpolation == .nearest }
+
+  package var movedOutputs: Int { isMoving ? 1 : 0 }
+
   package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0, among: Sampling.types)
-    let grid = try context.dataType(1, among: Sampling.types)
-    guard type == grid else {
-      throw OperatorError.unsupported("the grid is \(grid); expected \(type)")
-    }
+    _ = try context.dataType(1, among: Sampling.types)
+    let type =
+      isMoving
+      ? try context.dataType(0) : try context.dataType(0, among: GridSampling.interpolated)
     let x = try context.shape(0, ranks: 3...6)
     guard let places = try context.shape(1, ranks: 3...6) else {
       return context.setOutput(0, type, nil)
