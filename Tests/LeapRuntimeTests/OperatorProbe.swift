@@ -86,7 +86,7 @@ struct OperatorProbe {
       ["keys_strings": .strings([Array("a".utf8)]), "values_int64s": .ints([1])],
       ["keys_int64s": .ints([1]), "values_int64s": .ints([1])],
       ["keys_floats": .floats([1]), "values_floats": .floats([1])],
-    ],
+    ] + [.float64, .int16].map { ["keys_tensor": zeros($0), "values_tensor": zeros($0)] },
     "TreeEnsemble": [TreeAttributes.ensemble],
     "TreeEnsembleRegressor": [TreeAttributes.listed("target")],
     "TreeEnsembleClassifier": [TreeAttributes.listed("class")],
@@ -120,6 +120,14 @@ struct OperatorProbe {
 
   private static func text(_ value: String) -> Attribute { .string(Array(value.utf8)) }
 
+  /// A tensor of one element.
+  fileprivate static func zeros(_ type: DataType) -> Attribute {
+    guard let tensor = try? Tensor(zeros: type, shape: [1]) else {
+      preconditionFailure("a tensor of one element has memory")
+    }
+    return .tensor(Constant(tensor))
+  }
+
   /// The inputs of operators that have many.
   private static let forms: [String: [[InputForm]]] = [
     "QLinearConv": [quantized([2, 2, 2])], "QLinearMatMul": [quantized([2, 2, 2])],
@@ -149,7 +157,7 @@ struct OperatorProbe {
     ]
     /// What is tried first: when none of these fits a form, the form is none.
     private static let samples: [DataType] = [
-      .float32, .int64, .uint8, .bool, .string, .int32, .float16,
+      .float32, .int64, .uint8, .bool, .string, .int32, .float16, .float64, .int16,
     ]
 
     var runsGraphs: Bool {
@@ -245,10 +253,11 @@ struct OperatorProbe {
 private enum TreeAttributes {
   static var ensemble: [String: Attribute] {
     [
-      "nodes_featureids": .ints([0]), "nodes_modes": zeros(.uint8), "nodes_splits": zeros(.float32),
+      "nodes_featureids": .ints([0]), "nodes_modes": OperatorProbe.zeros(.uint8),
+      "nodes_splits": OperatorProbe.zeros(.float32),
       "nodes_truenodeids": .ints([0]), "nodes_falsenodeids": .ints([0]),
       "nodes_trueleafs": .ints([1]), "nodes_falseleafs": .ints([1]), "leaf_targetids": .ints([0]),
-      "leaf_weights": zeros(.float32), "tree_roots": .ints([0]), "n_targets": .int(1),
+      "leaf_weights": OperatorProbe.zeros(.float32), "tree_roots": .ints([0]), "n_targets": .int(1),
     ]
   }
 
@@ -262,13 +271,6 @@ private enum TreeAttributes {
       "\(prefix)_weights": .floats([1]), "n_targets": .int(1), "classlabels_int64s": .ints([0, 1]),
     ]
   }
-
-  private static func zeros(_ type: DataType) -> Attribute {
-    guard let tensor = try? Tensor(zeros: type, shape: [1]) else {
-      preconditionFailure("a tensor of one element has memory")
-    }
-    return .tensor(Constant(tensor))
-  }
 }
 
 /// What an operator is rewritten to.
@@ -277,9 +279,9 @@ struct RewritingProbe {
   let operators: [String]
 
   /// nil where no form of a node is found.
-  init?(_ name: OperatorName) {
+  init?(_ name: OperatorName, opset: Int) {
     let found = (1...12).lazy.compactMap { count in
-      try? RewritingProbe.operators(of: name, inputs: count)
+      try? RewritingProbe.operators(of: name, opset: opset, inputs: count)
     }
     guard let operators = found.first else { return nil }
     self.operators = operators
@@ -300,9 +302,11 @@ struct RewritingProbe {
     ],
   ]
 
-  private static func operators(of name: OperatorName, inputs count: Int) throws -> [String] {
+  private static func operators(
+    of name: OperatorName, opset: Int, inputs count: Int
+  ) throws -> [String] {
     var builder = ModelBuilder()
-    builder.opset = 1
+    builder.opset = opset
     let inputs = (0..<count).map { builder.input("x\($0)", [2, 2, 2, 2]) }
     let y = builder.node(
       name.name, domain: name.domain, inputs, attributes: attributes[name.name] ?? [:],
