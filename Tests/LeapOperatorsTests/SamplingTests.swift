@@ -75,6 +75,27 @@ import Testing
     }
   }
 
+  @Test func cropsOutsideAnImageAreFilled() throws {
+    let x = try Tensor([Float(1), 2, 3, 4], shape: [1, 1, 2, 2])
+    func crop(_ box: [Float], image: Int32 = 0, size: [Int32] = [1, 2]) throws -> [Double] {
+      try OperatorHarness(
+        "CropAndResize", opset: 1, domain: "com.microsoft",
+        attributes: ["extrapolation_value": .float(-1)]
+      ).run([x, Tensor(box, shape: [1, 4]), Tensor([image]), Tensor(size)])[0].doubles
+    }
+    #expect(try crop([0, 0, 1, 1]) == [2, 3])
+    #expect(try crop([0, 0.5, 0, 1.5]) == [1.5, -1])
+    for number: Float in [.nan, .infinity, -.infinity, 1e30, -1e30] {
+      #expect(try crop([number, number, number, number]) == [-1, -1])
+    }
+    for image in [Int32(-1), 1, .max] {
+      #expect(throws: OperatorError.self) { try crop([0, 0, 1, 1], image: image) }
+    }
+    for size in [[Int32(0), 2], [-1, 2], [2]] {
+      #expect(throws: OperatorError.self) { try crop([0, 0, 1, 1], size: size) }
+    }
+  }
+
   @Test func hugeBoxesAreRefusedAndOddOnesAreNot() throws {
     let x = try Tensor(zeros: .float32, shape: [1, 1, 4, 4])
     let image = try Tensor([Int64(0)])

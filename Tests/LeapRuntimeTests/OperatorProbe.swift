@@ -107,6 +107,7 @@ struct OperatorProbe {
     "OneHotEncoder": [
       ["cats_strings": .strings([Array("a".utf8)])], ["cats_int64s": .ints([1])],
     ],
+    "NGramRepeatBlock": [["ngram_size": .int(1)]], "UnfoldTensor": [["size": .int(1)]],
     "FeatureVectorizer": [["inputdimensions": .ints([2])]],
     "TfIdfVectorizer": [
       ["pool_int64s": .ints([1])], ["pool_strings": .strings([Array("a".utf8)])],
@@ -137,7 +138,9 @@ struct OperatorProbe {
     "LinearAttention": [[.tried, .tried, .tried]], "OptionalHasElement": [[.triedOptional]],
     "Max": [[.tried, .tried]], "Min": [[.tried, .tried]], "Mean": [[.tried, .tried]],
     "Sum": [[.tried, .tried]],
-    "DeformConv": [[.tried, .tried, .tried]],
+    "DeformConv": [[.tried, .tried, .tried]], "BifurcationDetector": [[.tried, .tried, .tried]],
+    "NGramRepeatBlock": [[.fixed(.int64), .tried]],
+    "CropAndResize": [[.tried, .tried, .fixed(.int32), .fixed(.int32)]],
   ]
 
   /// Values of the tried type, each with a scale and a zero point; of the last, which is the result, these two alone.

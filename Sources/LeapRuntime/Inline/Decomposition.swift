@@ -228,6 +228,10 @@ struct Decomposition {
       let step = try body.input(2) ?? body.number(1, like: start)
       try body.finish("Range", opset: 11, [start, body.input(1), step])
     },
+    Key(microsoft, "CDist"): Rule { try $0.distances($1) },
+    Key(microsoft, "Unique"): Rule { try $0.uniqueInOrder($1) },
+    Key(microsoft, "MatMulInteger16"): Rule { try $0.shortProduct($1) },
+    Key(microsoft, "ConvTransposeWithDynamicPads"): Rule { try $0.paddedTransposition($1) },
     Key(microsoft, "Trilu"): Rule { try $0.renamed($1, "Trilu", opset: 14) },
     // ONNX Runtime writes it in ONNX's own domain.
     Key("", "SimplifiedLayerNormalization"): Rule { body, node in
@@ -245,6 +249,16 @@ struct Decomposition {
       let scaled = try body.scaled(x, by: node.float("alpha", default: 1))
       let shift = try body.number(node.float("beta", default: 0), like: x)
       try body.finish("Add", opset: 14, [scaled, shift])
+    },
+    Key("", "Scale"): Rule { body, node in
+      try node.requireInputs(1...1)
+      let x = try body.requiredInput(0)
+      let factor = try body.number(node.float("scale", default: 1), like: x)
+      try body.finish("Mul", opset: 14, [x, factor])
+    },
+    Key("", "DynamicSlice"): Rule { body, node in
+      try node.requireInputs(3...4)
+      try body.renamed(node, "Slice", opset: 10)
     },
     Key("", "ImageScaler"): Rule { try $0.imageScaler($1) },
     Key("", "ParametricSoftplus"): Rule { try $0.scaledFunction("Softplus", $1) },
