@@ -8,7 +8,8 @@
 // TensorProto.DataType.
 enum {
   LEAP_F32 = 1, LEAP_U8 = 2, LEAP_I8 = 3, LEAP_U16 = 4, LEAP_I16 = 5, LEAP_I32 = 6, LEAP_I64 = 7, LEAP_BOOL = 9,
-  LEAP_F16 = 10, LEAP_F64 = 11, LEAP_U32 = 12, LEAP_U64 = 13, LEAP_BF16 = 16
+  LEAP_F16 = 10, LEAP_F64 = 11, LEAP_U32 = 12, LEAP_U64 = 13, LEAP_BF16 = 16,
+  LEAP_F8_E4M3FN = 17, LEAP_F8_E4M3FNUZ = 18, LEAP_F8_E5M2 = 19, LEAP_F8_E5M2FNUZ = 20
 };
 
 // An output that is an input looks to the compiler like a dependency between iterations; it is none, since each reads

@@ -144,6 +144,22 @@ static enum leap_status unary_bool(
   }
 }
 
+// What a pattern of a byte is. Those with two zeros less (FNUZ) have one NaN, in the place of -0; E5M2 alone has infinities.
+static enum leap_status unary_float8(
+    int32_t type, enum leap_unary function, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count,
+    double a, double b) {
+  if (function == LEAP_IS_NAN) {
+    switch (type) {
+      case LEAP_F8_E4M3FN: LEAP_UNARY_LOOP(uint8_t, uint8_t, (v & 0x7F) == 0x7F);
+      case LEAP_F8_E5M2: LEAP_UNARY_LOOP(uint8_t, uint8_t, (v & 0x7F) > 0x7C);
+      default: LEAP_UNARY_LOOP(uint8_t, uint8_t, v == 0x80);
+    }
+  }
+  if (function != LEAP_IS_INF) return LEAP_UNSUPPORTED;
+  if (type != LEAP_F8_E5M2) LEAP_UNARY_LOOP(uint8_t, uint8_t, v != v);
+  LEAP_UNARY_LOOP(uint8_t, uint8_t, (v == 0x7C && a != 0) || (v == 0xFC && b != 0));
+}
+
 enum leap_status leap_unary_run(
     int32_t type, enum leap_unary function, const void *x, ptrdiff_t sx, void *y, ptrdiff_t sy, ptrdiff_t count,
     double a, double b) {
@@ -161,6 +177,10 @@ enum leap_status leap_unary_run(
     case LEAP_U32: return unary_uint32_t(function, x, sx, y, sy, count, a, b);
     case LEAP_U64: return unary_uint64_t(function, x, sx, y, sy, count, a, b);
     case LEAP_BOOL: return unary_bool(function, x, sx, y, sy, count);
+    case LEAP_F8_E4M3FN:
+    case LEAP_F8_E4M3FNUZ:
+    case LEAP_F8_E5M2:
+    case LEAP_F8_E5M2FNUZ: return unary_float8(type, function, x, sx, y, sy, count, a, b);
     default: return LEAP_UNSUPPORTED;
   }
 }

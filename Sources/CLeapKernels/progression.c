@@ -73,27 +73,56 @@ enum leap_status leap_range(
   }
 }
 
+/// Exchanges parts of two rows.
+static void swap_rows(double *a, double *b, ptrdiff_t count) {
+  for (ptrdiff_t j = 0; a != b && j < count; j++) {
+    const double held = a[j];
+    a[j] = b[j];
+    b[j] = held;
+  }
+}
+
+/// The row from `column` on whose element in that column is largest.
+static ptrdiff_t pivot_row(const double *m, ptrdiff_t n, ptrdiff_t column) {
+  ptrdiff_t pivot = column;
+  for (ptrdiff_t row = column + 1; row < n; row++)
+    if (fabs(m[row * n + column]) > fabs(m[pivot * n + column])) pivot = row;
+  return pivot;
+}
+
 /// The determinant of a matrix that is overwritten.
 static double eliminate(double *m, ptrdiff_t n) {
   double product = 1;
   for (ptrdiff_t column = 0; column < n; column++) {
-    ptrdiff_t pivot = column;
-    for (ptrdiff_t row = column + 1; row < n; row++)
-      if (fabs(m[row * n + column]) > fabs(m[pivot * n + column])) pivot = row;
+    const ptrdiff_t pivot = pivot_row(m, n, column);
     const double p = m[pivot * n + column];
     if (p == 0) return 0;
     product *= pivot == column ? p : -p;
-    for (ptrdiff_t j = column; pivot != column && j < n; j++) {
-      const double held = m[pivot * n + j];
-      m[pivot * n + j] = m[column * n + j];
-      m[column * n + j] = held;
-    }
+    swap_rows(m + pivot * n + column, m + column * n + column, n - column);
     for (ptrdiff_t row = column + 1; row < n; row++) {
       const double factor = m[row * n + column] / p;
       for (ptrdiff_t j = column + 1; j < n; j++) m[row * n + j] -= factor * m[column * n + j];
     }
   }
   return product;
+}
+
+/// Makes `y`, a unit matrix, the inverse of a matrix that is overwritten.
+static void invert(double *m, double *y, ptrdiff_t n) {
+  for (ptrdiff_t column = 0; column < n; column++) {
+    const ptrdiff_t pivot = pivot_row(m, n, column);
+    swap_rows(m + pivot * n + column, m + column * n + column, n - column);
+    swap_rows(y + pivot * n, y + column * n, n);
+    const double p = m[column * n + column];
+    for (ptrdiff_t j = column; j < n; j++) m[column * n + j] /= p;
+    for (ptrdiff_t j = 0; j < n; j++) y[column * n + j] /= p;
+    for (ptrdiff_t row = 0; row < n; row++) {
+      const double factor = m[row * n + column];
+      if (row == column || factor == 0) continue;
+      for (ptrdiff_t j = column; j < n; j++) m[row * n + j] -= factor * m[column * n + j];
+      for (ptrdiff_t j = 0; j < n; j++) y[row * n + j] -= factor * y[column * n + j];
+    }
+  }
 }
 
 enum leap_status leap_determinant(int32_t type, const void *x, ptrdiff_t n, void *y, double *scratch) {
@@ -108,4 +137,18 @@ enum leap_status leap_determinant(int32_t type, const void *x, ptrdiff_t n, void
       return LEAP_OK;
     default: return LEAP_UNSUPPORTED;
   }
+}
+
+enum leap_status leap_inverse(int32_t type, const void *x, ptrdiff_t n, void *y, double *scratch) {
+  if (type != LEAP_F32 && type != LEAP_F64) return LEAP_UNSUPPORTED;
+  double *inverse = scratch + n * n;
+  for (ptrdiff_t i = 0; i < n * n; i++) {
+    scratch[i] = type == LEAP_F32 ? ((const float *)x)[i] : ((const double *)x)[i];
+    inverse[i] = i % (n + 1) == 0;
+  }
+  invert(scratch, inverse, n);
+  for (ptrdiff_t i = 0; i < n * n; i++)
+    if (type == LEAP_F32) ((float *)y)[i] = (float)inverse[i];
+    else ((double *)y)[i] = inverse[i];
+  return LEAP_OK;
 }

@@ -8,11 +8,12 @@ package enum Einsums: OperatorFamily {
   package static var operators: [any Operator.Type] { [Einsum.self] }
 }
 
-/// Einsum, from ONNX opset 12 on: any equation, on any number of operands.
+/// Einsum, from ONNX opset 12 on: any equation, on any number of operands. Integers keep their type and wrap.
 package struct Einsum: Operator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("Einsum", opsets: 12...OperatorTable.latestOpset)]
   }
+  private static let types = MatrixProducts.types.union([.int8, .int16, .uint8, .uint16])
   private let equation: EinsumEquation
 
   package init(_ node: NodeReader) throws {
@@ -21,7 +22,7 @@ package struct Einsum: Operator {
   }
 
   package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0, among: MatrixProducts.types)
+    let type = try context.dataType(0, among: Einsum.types)
     for index in 1..<max(equation.operandCount, 1) {
       _ = try context.dataType(index, among: [type])
     }

@@ -8,6 +8,7 @@ package var standardFamilies: [any OperatorFamily.Type] {
     Concatenation.self,
     ControlFlow.self,
     Convolution.self,
+    Decoding.self,
     Einsums.self,
     Extrema.self,
     Filtering.self,

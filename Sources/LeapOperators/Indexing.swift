@@ -178,7 +178,7 @@ package struct ScatterTuples: Operator {
 }
 
 /// NonZero, ONNX opsets 9 and 13: the indices of all elements that are not 0, in row-major order, a column each. A scalar
-/// counts as a vector of one element, as in ONNX Runtime.
+/// counts as a vector of one element, as in ONNX Runtime. A string is 0 where it is empty, as in onnx.reference.
 package struct NonZero: TensorHostOperator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("NonZero", opsets: 9...OperatorTable.latestOpset)]
@@ -187,14 +187,15 @@ package struct NonZero: TensorHostOperator {
   package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
 
   package func infer(_ context: inout InferenceContext) throws {
-    try IndexedAccess.requireTruth(of: try context.dataType(0))
+    let type = try context.dataType(0)
+    if type != .string { try IndexedAccess.requireTruth(of: type) }
     context.setOutput(
       0, .int64, context.shape(0).map { [.fixed(max($0.count, 1)), .unknown] })
   }
 
   package func run(_ inputs: [Tensor?]) throws -> [Tensor] {
     guard let input = inputs.first ?? nil else { throw OperatorError("input 0 is required") }
-    let truth = try IndexedAccess.truth(of: input)
+    let truth = try input.strings?.map { !$0.isEmpty } ?? IndexedAccess.truth(of: input)
     let shape = input.shape.isEmpty ? [1] : input.shape
     let count = truth.count { $0 }
     let strides = shape.rowMajorStrides

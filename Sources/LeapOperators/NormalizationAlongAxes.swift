@@ -46,18 +46,27 @@ package struct LpNormalization: Operator {
   }
 }
 
-/// MeanVarianceNormalization, ONNX opsets 9 and 13: (x - mean) / (deviation + 1e-9) along axes.
+/// MeanVarianceNormalization, ONNX opsets 1 to 13: (x - mean) / (deviation + 1e-9) along axes. Before opset 9 these are all, or all
+/// but the channels, of images, and the division can be left out.
 package struct MeanVarianceNormalization: Operator {
   package static var declarations: [OperatorDeclaration] {
-    [OperatorDeclaration("MeanVarianceNormalization", opsets: 9...OperatorTable.latestOpset)]
+    [OperatorDeclaration("MeanVarianceNormalization")]
   }
   /// The constant of ONNX's function body.
   private static let epsilon = 1e-9
   private let axes: [Int]
+  private let divides: Bool
 
   package init(_ node: NodeReader) throws {
     try node.requireInputs(1...1)
-    axes = try node.ints("axes") ?? [0, 2, 3]
+    let images = [0, 2, 3]
+    if node.opset < 9 {
+      axes = try node.flag("across_channels", default: false) ? [0, 1, 2, 3] : images
+      divides = try node.flag("normalize_variance", default: true)
+    } else {
+      axes = try node.ints("axes") ?? images
+      divides = true
+    }
   }
 
   /// For each axis, whether it is normalised along; no axes stand for all, as in the reductions of the function body.
@@ -74,12 +83,12 @@ package struct MeanVarianceNormalization: Operator {
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
     let (x, _) = try request.onlyInputAndOutput()
-    let mask = try mask(rank: x.shape.rank)
+    let (mask, divides) = (try mask(rank: x.shape.rank), divides)
     return [
       try Normalization.candidate(request, layout: Standardization.requirement(axes: mask)) {
         let (x, y) = try $0.onlyInputAndOutput()
         return try Standardization(.deviations, x, y, axes: mask) {
-          1 / ($0.variance.squareRoot() + MeanVarianceNormalization.epsilon)
+          divides ? 1 / ($0.variance.squareRoot() + MeanVarianceNormalization.epsilon) : 1
         }
       }
     ]

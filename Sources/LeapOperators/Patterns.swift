@@ -6,7 +6,7 @@ import LeapTensors
 
 package enum Patterns: OperatorFamily {
   package static var operators: [any Operator.Type] {
-    [Tile.self, Trilu.self, EyeLike.self, OneHot.self, ReverseSequence.self]
+    [Tile.self, Trilu.self, EyeLike.self, OneHot.self, ReverseSequence.self, UnfoldTensor.self]
   }
 }
 
@@ -265,6 +265,58 @@ package struct ReverseSequence: Operator {
       KernelCandidate(
         name: .reverse, inputs: [.contiguous, .contiguous], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: 0), bind: bind)
+    ]
+  }
+}
+
+/// UnfoldTensor (com.microsoft): all windows of a size along an axis, a step apart; a new last axis runs through each.
+package struct UnfoldTensor: Operator {
+  package static var declarations: [OperatorDeclaration] {
+    [OperatorDeclaration("UnfoldTensor", domain: Quantization.microsoft)]
+  }
+  private let axis: Int
+  private let size: Int
+  private let step: Int
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(1...1)
+    axis = try node.int("dim", default: -1)
+    size = try node.required("size", node.int("size"))
+    step = try node.int("step", default: 1)
+    for (name, extent) in [("size", size), ("step", step)] where !(1...1 << 31).contains(extent) {
+      throw OperatorError("attribute '\(name)' is \(extent); expected 1 to \(1 << 31)")
+    }
+  }
+
+  package var movedOutputs: Int { 1 }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0)
+    guard var shape = try context.shape(0, ranks: 1...63) else {
+      return context.setOutput(0, type, nil)
+    }
+    let axis = try normalizedAxis(axis, rank: shape.count)
+    if let extent = shape[axis].value, extent < size {
+      throw OperatorError("windows of \(size) do not fit into axis \(axis) of \(extent)")
+    }
+    shape[axis] = shape[axis].value.map { .fixed(($0 - size) / step + 1) } ?? .unknown
+    context.setOutput(0, type, shape + [.fixed(size)])
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let (axis, step) = (axis, step)
+    return [
+      try Movement.candidate(request, reading: [0]) { settled in
+        guard let input = settled.inputs[0], let output = settled.outputs[0] else { return [] }
+        let axis = try normalizedAxis(axis, rank: input.shape.rank)
+        var from = try Movement.strides(input)
+        from.append(from[axis])
+        from[axis] *= step
+        let box = CopyBox(
+          extents: Array(output.shape.dimensions), sourceStrides: from,
+          targetStrides: try Movement.strides(output))
+        return [(0, box)]
+      }
     ]
   }
 }

@@ -6,7 +6,7 @@ import LeapTensors
 
 package enum Progressions: OperatorFamily {
   package static var operators: [any Operator.Type] {
-    [Cumulation.self, RangeNode.self, Determinant.self]
+    [Cumulation.self, RangeNode.self, Determinant.self, Inverse.self]
   }
 }
 
@@ -167,14 +167,7 @@ package struct Determinant: Operator {
 
   package func infer(_ context: inout InferenceContext) throws {
     let type = try context.dataType(0, among: [.float32, .float64])
-    guard let shape = try context.shape(0, ranks: 2...64) else {
-      return context.setOutput(0, type, nil)
-    }
-    let (rows, columns) = (shape[shape.count - 2], shape[shape.count - 1])
-    if let height = rows.value, let width = columns.value, height != width {
-      throw OperatorError("the matrices are \(height)x\(width); expected square ones")
-    }
-    context.setOutput(0, type, Array(shape.dropLast(2)))
+    context.setOutput(0, type, try context.squareMatrices(0).map { Array($0.dropLast(2)) })
   }
 
   package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
@@ -189,5 +182,40 @@ package struct Determinant: Operator {
         name: .elimination, inputs: [.contiguous], outputs: [.contiguous],
         cost: elementwiseCost(request, operations: extent * extent * extent), bind: bind)
     ]
+  }
+}
+
+/// Inverse (com.microsoft): the inverses of the matrices of the last two axes. What has none gives numbers that are not finite.
+package struct Inverse: Operator {
+  package static var declarations: [OperatorDeclaration] {
+    [OperatorDeclaration("Inverse", domain: Quantization.microsoft)]
+  }
+
+  package init(_ node: NodeReader) throws { try node.requireInputs(1...1) }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0, among: [.float32, .float64])
+    context.setOutput(0, type, try context.squareMatrices(0))
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let extent = Double(request.inputs[0]?.shape.last ?? 0)
+    return [
+      try rowMajorCandidate(
+        .elimination, request, cost: elementwiseCost(request, operations: 2 * extent)
+      ) { try ProgressionKernels.inverse($0.onlyInputAndOutput().0) }
+    ]
+  }
+}
+
+extension InferenceContext {
+  /// The shape of an input that is matrices as high as they are wide; nil where it is not known.
+  fileprivate func squareMatrices(_ index: Int) throws -> [Dimension]? {
+    guard let shape = try shape(index, ranks: 2...64) else { return nil }
+    let (rows, columns) = (shape[shape.count - 2], shape[shape.count - 1])
+    if let height = rows.value, let width = columns.value, height != width {
+      throw OperatorError("the matrices are \(height)x\(width); expected square ones")
+    }
+    return shape
   }
 }

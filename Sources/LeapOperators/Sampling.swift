@@ -1,4 +1,5 @@
-// Sampling: operators that read images at places of their inputs' choice: GridSample, AffineGrid, RoiAlign, MaxRoiPool.
+// Sampling: operators that read images at places of their inputs' choice: GridSample, AffineGrid, RoiAlign, MaxRoiPool,
+// CropAndResize.
 
 import LeapGraph
 import LeapKernels
@@ -6,12 +7,15 @@ import LeapTensors
 
 package enum Sampling: OperatorFamily {
   package static var operators: [any Operator.Type] {
-    [GridSample.self, AffineGrid.self, RoiAlign.self, MaxRoiPool.self]
+    [
+      GridSample.self, AffineGrid.self, RoiAlign.self, MaxRoiPool.self, CropAndResize.self,
+    ]
   }
   static let types: Set<DataType> = [.float32, .float64]
 }
 
-/// GridSample, ONNX opsets 16 to 22: modes bilinear and bicubic are called linear and cubic from 20 on.
+/// GridSample, ONNX opsets 16 to 22: modes bilinear and bicubic are called linear and cubic from 20 on. The nearest pixels can be
+/// of any type; between them there are numbers alone, cut towards zero where the image is of integers.
 package struct GridSample: Operator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("GridSample", opsets: 16...OperatorTable.latestOpset)]
@@ -34,12 +38,15 @@ package struct GridSample: Operator {
       alignsCorners: try node.flag("align_corners", default: false))
   }
 
+  private var isMoving: Bool { sampling.interpolation == .nearest }
+
+  package var movedOutputs: Int { isMoving ? 1 : 0 }
+
   package func infer(_ context: inout InferenceContext) throws {
-    let type = try context.dataType(0, among: Sampling.types)
-    let grid = try context.dataType(1, among: Sampling.types)
-    guard type == grid else {
-      throw OperatorError.unsupported("the grid is \(grid); expected \(type)")
-    }
+    _ = try context.dataType(1, among: Sampling.types)
+    let type =
+      isMoving
+      ? try context.dataType(0) : try context.dataType(0, among: GridSampling.interpolated)
     let x = try context.shape(0, ranks: 3...6)
     guard let places = try context.shape(1, ranks: 3...6) else {
       return context.setOutput(0, type, nil)
@@ -217,6 +224,50 @@ package struct MaxRoiPool: Operator {
       try rowMajorCandidate(
         .sampling, request, cost: elementwiseCost(request, operations: 100)
       ) { try pooling.kernel($0) }
+    ]
+  }
+}
+
+/// CropAndResize (com.microsoft): boxes of images, each resized to what input 3 says.
+package struct CropAndResize: Operator {
+  package static var declarations: [OperatorDeclaration] {
+    [OperatorDeclaration("CropAndResize", domain: Quantization.microsoft)]
+  }
+  private let resizing: CropResizing
+
+  package init(_ node: NodeReader) throws {
+    try node.requireInputs(4...4)
+    resizing = CropResizing(
+      mode: try node.choice("mode", default: .bilinear),
+      outside: try node.float("extrapolation_value", default: 0))
+  }
+
+  package var valueInputs: [Int] { [3] }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    let type = try context.dataType(0, among: Sampling.types)
+    _ = try context.dataType(1, among: [type])
+    for index in 2...3 { _ = try context.dataType(index, among: [.int32]) }
+    let x = try context.shape(0, ranks: 4...4)
+    let boxes = try context.shape(1, ranks: 2...2)
+    let images = try context.shape(2, ranks: 1...1)
+    if let boxes {
+      try check(boxes[1], equals: 4, "numbers of a box", "boxes")
+      if let images { try check(images[0], equals: boxes[0], "indices of images", "boxes") }
+    }
+    let size = context.dimensions(3) ?? [.unknown, .unknown]
+    guard size.count == 2, size.allSatisfy({ ($0.value ?? 1) > 0 }) else {
+      throw OperatorError("input 3 is \(describe(size)); expected a height and a width")
+    }
+    context.setOutput(0, type, [boxes?[0] ?? images?[0] ?? .unknown, x?[1] ?? .unknown] + size)
+  }
+
+  package func candidates(_ request: KernelRequest) throws -> [KernelCandidate] {
+    let resizing = resizing
+    return [
+      try rowMajorCandidate(
+        .sampling, request, cost: elementwiseCost(request, operations: 20)
+      ) { try resizing.kernel($0) }
     ]
   }
 }

@@ -216,17 +216,20 @@ package struct Window: Operator {
   }
 }
 
-/// MelWeightMatrix, from ONNX opset 17 on.
+/// MelWeightMatrix, from ONNX opset 17 on, as any type of numbers; towards integers weights are cut.
 package struct MelWeightMatrix: Operator {
   package static var declarations: [OperatorDeclaration] {
     [OperatorDeclaration("MelWeightMatrix", opsets: 17...OperatorTable.latestOpset)]
   }
+  private static let types: Set<DataType> = Spectral.types.union([
+    .float16, .bfloat16, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
+  ])
   private let type: DataType
 
   package init(_ node: NodeReader) throws {
     try node.requireInputs(5...5)
     type = try Quantization.type(node, "output_datatype") ?? .float32
-    guard Spectral.types.contains(type) else {
+    guard MelWeightMatrix.types.contains(type) else {
       throw OperatorError.unsupported("attribute 'output_datatype' is \(type)")
     }
   }

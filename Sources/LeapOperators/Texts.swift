@@ -1,4 +1,4 @@
-// Texts: operators of strings: StringNormalizer, StringConcat, StringSplit, RegexFullMatch.
+// Texts: operators of strings: StringNormalizer, StringConcat, StringSplit, RegexFullMatch; those of other files are listed here.
 
 import LeapGraph
 import LeapTensors
@@ -8,6 +8,7 @@ package enum Texts: OperatorFamily {
     [
       StringNormalizer.self, StringConcat.self, StringSplit.self, RegexFullMatch.self,
       TfIdfVectorizer.self, LabelEncoder.self, Binarizer.self, ArrayFeatureExtractor.self,
+      MurmurHash.self,
     ]
   }
 

@@ -155,7 +155,8 @@ extension ModelError: CustomStringConvertible {
     case .fileChanged(let path): "\(escaped(path)): file changed since it was loaded"
     case .unsupportedOperators(let operators):
       "\(operators.count) unsupported operator\(operators.count == 1 ? "" : "s"):"
-        + operators.map { "\n  \($0.node): \(escaped($0.reason))" }.joined()
+        + operators.prefix(20).map { "\n  \($0.node): \(escaped($0.reason))" }.joined()
+        + (operators.count > 20 ? "\n  and \(operators.count - 20) more" : "")
     case .inference(let node, let reason): "\(node): \(escaped(reason))"
     case .pass(let name, let node, let reason):
       "pass \(name)\(node.map { ", \($0)" } ?? ""): \(escaped(reason))"

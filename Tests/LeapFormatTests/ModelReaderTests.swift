@@ -177,6 +177,58 @@ import Testing
     for (warning, version) in zip(model.warnings, versions) { #expect(warning.contains(version)) }
   }
 
+  private func calling(_ domain: String, extra: (inout WireWriter) -> Void = { _ in }) -> [UInt8] {
+    WireWriter.model(extra: extra) {
+      $0.node("Anything", ["x"], ["h"], domain: domain)
+      $0.node("Anything", ["h"], ["y"], domain: domain)
+      $0.value(11, "x")
+      $0.value(12, "y")
+    }
+  }
+
+  @Test(arguments: [
+    "com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx.preview.training",
+  ])
+  func knownDomainsNeedNoImport(domain: String) throws {
+    let model = try read(calling(domain))
+    let newest = try #require(ModelReader.newestOpsets[domain])
+    #expect(model.graph.nodes.map(\.opset) == [newest, newest])
+    #expect(
+      model.warnings == ["the model imports no version of domain '\(domain)'; \(newest) is taken"])
+  }
+
+  @Test func onnxItselfIsImportedWhereAnotherDomainIs() throws {
+    let bytes = WireWriter {
+      $0.int(1, 10)
+      $0.message(7) {
+        $0.node("Relu", ["x"], ["y"])
+        $0.value(11, "x")
+        $0.value(12, "y")
+      }
+      $0.message(8) {
+        $0.string(1, "com.microsoft")
+        $0.int(2, 1)
+      }
+    }.bytes
+    #expect(try read(bytes).graph.nodes.map(\.opset) == [ModelReader.newestOpset])
+  }
+
+  /// As in ONNX Runtime.
+  @Test func otherDomainsAndThoseOfFunctionsNeedOne() {
+    #expect(throws: ModelError.self) { try read(calling("org.example")) }
+    let function = calling("") {
+      $0.message(25) {
+        $0.string(1, "F")
+        $0.string(4, "a")
+        $0.string(5, "b")
+        $0.node("FastGelu", ["a"], ["b"], domain: "com.microsoft", field: 7)
+        $0.message(9) { $0.int(2, 16) }
+        $0.string(10, "local")
+      }
+    }
+    #expect(throws: ModelError.self) { try read(function) }
+  }
+
   @Test func unknownFieldsAreDropped() throws {
     let model = try read(
       WireWriter.model(extra: {

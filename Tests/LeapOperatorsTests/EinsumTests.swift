@@ -35,6 +35,15 @@ import Testing
     #expect(throws: OperatorError.self) { try run(equation, [a, b]) }
   }
 
+  @Test func narrowIntegersWrap() throws {
+    let a = try Tensor([Int8(100), 100, -100, 3], shape: [2, 2])
+    let product = try run("ij,jk->ik", [a, a])
+    #expect(product.elements(as: Int8.self) == [0, 60, -60, -7])
+    #expect(try run("ij->i", [a]).elements(as: Int8.self) == [-56, -97])
+    let b = try Tensor([UInt16(60000), 60000])
+    #expect(try run("i,i->", [b, b]).elements(as: UInt16.self) == [18432])
+  }
+
   @Test func multiplyAddsCountAllLabels() throws {
     let operation = try OperatorHarness(
       "Einsum", attributes: ["equation": .string(Array("bij,bjk->bik".utf8))]

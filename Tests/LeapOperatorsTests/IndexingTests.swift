@@ -188,6 +188,12 @@ import Testing
     expectClose(try OperatorHarness("NonZero").run([halves])[0], [1, 2], shape: [1, 2])
   }
 
+  @Test func stringsThatAreNotEmptyAreNotZero() throws {
+    let x = try Tensor(strings: ["", "a", " ", "0"]).reshaped([2, 2])
+    let result = try OperatorHarness("NonZero").run([x])[0]
+    expectClose(result, [0, 1, 1, 1, 0, 1], shape: [2, 3])
+  }
+
   @Test func nonZeroKnowsItsBoundBeforeItRuns() throws {
     let host = try #require(
       try OperatorHarness("NonZero").makeOperator(given: [true]) as? any HostOperator)

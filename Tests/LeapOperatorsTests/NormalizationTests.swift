@@ -188,6 +188,26 @@ import Testing
     expectClose(float, expected, shape: shape, relative: 1e-5, absolute: 1e-5)
   }
 
+  /// Before opset 9: along channels or not, and perhaps without a division.
+  @Test(arguments: [Int64(0), 1], [Int64(0), 1])
+  func imagesOfEarlyOpsetsAreNormalized(across: Int64, divides: Int64) throws {
+    var noise = Noise(4)
+    let x = try Tensor(noise.doubles(2 * 3 * 4 * 5), shape: [2, 3, 4, 5])
+    let axes: [Int64] = across == 1 ? [0, 1, 2, 3] : [0, 2, 3]
+    let old = try OperatorHarness(
+      "MeanVarianceNormalization", opset: 7,
+      attributes: ["across_channels": .int(across), "normalize_variance": .int(divides)]
+    ).run([x])[0]
+    let mean = try OperatorHarness(
+      "ReduceMean", opset: 13, attributes: ["axes": .ints(axes), "keepdims": .int(1)]
+    ).run([x])[0]
+    let expected =
+      divides == 1
+      ? try OperatorHarness("MeanVarianceNormalization", attributes: ["axes": .ints(axes)]).run([x])
+      : try OperatorHarness("Sub").run([x, mean])
+    expectClose(old, expected[0].doubles, shape: x.shape, relative: 1e-12, absolute: 1e-12)
+  }
+
   @Test(arguments: [1, 2, 3, 5, 100], [0.75, 0.6] as [Float])
   func responsesOfNeighbours(_ size: Int, _ beta: Float) throws {
     let shape: Shape = [2, 6, 100, 3]

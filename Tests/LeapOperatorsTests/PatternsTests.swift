@@ -1,4 +1,4 @@
-// PatternsTests: Tile, Trilu, EyeLike, OneHot, ReverseSequence.
+// PatternsTests: Tile, Trilu, EyeLike, OneHot, ReverseSequence, UnfoldTensor.
 
 import LeapGraph
 import LeapOperators
@@ -120,6 +120,26 @@ import Testing
       #expect(throws: OperatorError.self) {
         try OperatorHarness("ReverseSequence").run([x, Tensor([length, 1])])
       }
+    }
+  }
+
+  @Test func windowsOfAnAxisFollowOneAnother() throws {
+    func unfold(_ x: Tensor, _ size: Int64, step: Int64 = 1, axis: Int64 = -1) throws -> Tensor {
+      try OperatorHarness(
+        "UnfoldTensor", opset: 1, domain: "com.microsoft",
+        attributes: ["size": .int(size), "step": .int(step), "dim": .int(axis)]
+      ).run([x])[0]
+    }
+    let x = try counting([2, 3])
+    expectClose(try unfold(x, 2), [1, 2, 2, 3, 4, 5, 5, 6], shape: [2, 2, 2])
+    expectClose(try unfold(x, 2, axis: 0), [1, 4, 2, 5, 3, 6], shape: [1, 3, 2])
+    expectClose(try unfold(x, 1, step: 5), [1, 4], shape: [2, 1, 1])
+    let words = try Tensor(strings: ["a", "b", "c"])
+    #expect(try unfold(words, 2).strings == ["a", "b", "b", "c"])
+    for (size, step, axis): (Int64, Int64, Int64) in [
+      (0, 1, 0), (4, 1, 1), (.max, 1, 0), (1, 0, 0), (1, -1, 0), (1, .max, 0), (1, 1, 2),
+    ] {
+      #expect(throws: OperatorError.self) { try unfold(x, size, step: step, axis: axis) }
     }
   }
 }

@@ -1,4 +1,4 @@
-// ProgressionsTests: CumSum, CumProd, Range, Det.
+// ProgressionsTests: CumSum, CumProd, Range, Det, Inverse.
 
 import LeapGraph
 import LeapOperators
@@ -112,6 +112,22 @@ import Testing
       try OperatorHarness("Det").run([Tensor([Float](), shape: [2, 0, 0])])[0], [1, 1])
     #expect(throws: OperatorError.self) {
       try OperatorHarness("Det").run([Tensor([Float(1), 2], shape: [1, 2])])
+    }
+  }
+
+  @Test func matricesAreInverted() throws {
+    let harness = OperatorHarness("Inverse", opset: 1, domain: "com.microsoft")
+    // Rows change places; and two matrices at a time.
+    let x = try Tensor([0.0, 2, 4, 0, 1, 2, 3, 4], shape: [2, 2, 2])
+    let expected = [0, 0.25, 0.5, 0, -2, 1, 1.5, -0.5]
+    expectClose(try harness.run([x])[0], expected, shape: [2, 2, 2])
+    let singular = try harness.run([Tensor([Float(1), 2, 2, 4], shape: [2, 2])])[0]
+    #expect(singular.doubles.contains { !$0.isFinite })
+    #expect(try harness.run([Tensor(zeros: .float32, shape: [2, 0, 0])])[0].shape == [2, 0, 0])
+    for shape: Shape in [[2, 3], [4]] {
+      #expect(throws: OperatorError.self) {
+        try harness.run([Tensor(zeros: .float32, shape: shape)])
+      }
     }
   }
 }

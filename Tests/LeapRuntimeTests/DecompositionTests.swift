@@ -118,6 +118,35 @@ import Testing
     )
   }
 
+  @Test func contributedOperatorsAreMadeOfOthers() throws {
+    let a = try Tensor([Float(0), 0, 3, 4], shape: [2, 2])
+    let distances = try run(
+      "CDist", domain: "com.microsoft", [a, a], ["metric": .string(Array("euclidean".utf8))])
+    #expect(values(distances["y"]) == [0, 5, 5, 0])
+    let unique = try run(
+      "Unique", domain: "com.microsoft", [try Tensor([Float(2), 1, 1, 3])],
+      outputs: ["y", "places", "counts"])
+    #expect(values(unique["y"]) == [2, 1, 3])
+    #expect(unique["places"]?.integers == [0, 1, 1, 2])
+    #expect(unique["counts"]?.integers == [1, 2, 1])
+    let narrow = try Tensor([Int16(300), -300], shape: [1, 2])
+    let column = try Tensor([Int16(300), 1], shape: [2, 1])
+    let product = try run("MatMulInteger16", domain: "com.microsoft", [narrow, column])["y"]
+    #expect(product?.elements(as: Int32.self) == [89700])
+  }
+
+  /// The pads are computed, and so is the shape.
+  @Test func transposedConvolutionsTakePadsAsAnInput() throws {
+    let x = try Tensor([Float](repeating: 1, count: 9), shape: [1, 1, 3, 3])
+    let pads = try Tensor([Int64(1), 0, 1, 2])
+    let y = try #require(
+      try run(
+        "ConvTransposeWithDynamicPads", domain: "com.microsoft", [x, x, pads],
+        ["strides": .ints([2, 2])])["y"])
+    #expect(y.shape == [1, 1, 5, 5])
+    #expect(values(y).prefix(10) == [1, 1, 2, 1, 2, 2, 2, 4, 2, 4])
+  }
+
   @Test func optimisersTakeAStepInFloat64() throws {
     let training = "ai.onnx.preview.training"
     let (rate, first) = (try Tensor(scalar: 0.5), try Tensor(scalar: Int64(0)))
@@ -178,7 +207,8 @@ import Testing
       ("FusedConv", "com.microsoft", ["activation": Attribute.string(Array("Wave".utf8))]),
       ("FusedConv", "com.microsoft", ["activation": .string(Array("LeakyRelu".utf8))]),
       ("Crop", "", ["border": .ints([1, 2])]), ("Crop", "", ["border": .ints([-1, 0, 0, 0])]),
-      ("SwiGLU", "", [:]),
+      ("DynamicSlice", "", [:]),
+      ("CDist", "com.microsoft", ["metric": .string(Array("cosine".utf8))]),
       (
         "GroupQueryAttention", "com.microsoft",
         ["num_heads": .int(.max), "kv_num_heads": .int(.max)]
@@ -193,7 +223,8 @@ import Testing
   ) throws {
     let x = try Tensor(zeros: .float32, shape: [1, 1, 3, 3])
     let counts = [
-      "FusedConv": 2, "GroupQueryAttention": 7, "RotaryEmbedding": 4, "MultiHeadAttention": 3,
+      "FusedConv": 2, "CDist": 2, "GroupQueryAttention": 7, "RotaryEmbedding": 4,
+      "MultiHeadAttention": 3,
       "GatherBlockQuantized": 3,
     ]
     let inputs = Array(repeating: x, count: counts[name] ?? 1)

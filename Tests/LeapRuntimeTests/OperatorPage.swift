@@ -94,15 +94,16 @@ enum OperatorPage {
   private static func rewrittenRows() throws -> [Row] {
     var rows: [Row] = []
     var missing: [OperatorName] = []
-    for (domain, name) in FunctionInliner.rewrittenOperators {
-      let name = OperatorName(domain: domain, name: name)
-      guard let probe = RewritingProbe(name) else {
+    for operation in FunctionInliner.rewrittenOperators {
+      let name = OperatorName(domain: operation.domain, name: operation.name)
+      guard let probe = RewritingProbe(name, opset: operation.opsets.lowerBound) else {
         missing.append(name)
         continue
       }
       rows.append(
         Row(
-          domain: domain, name: name.name, opsets: "1+", types: "those of its operators",
+          domain: name.domain, name: name.name, opsets: describe([operation.opsets]),
+          types: "those of its operators",
           means: probe.operators.joined(separator: ", ")))
     }
     if !missing.isEmpty { throw NoForm(names: missing.map(\.name).sorted()) }

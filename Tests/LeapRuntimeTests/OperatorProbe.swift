@@ -86,7 +86,7 @@ struct OperatorProbe {
       ["keys_strings": .strings([Array("a".utf8)]), "values_int64s": .ints([1])],
       ["keys_int64s": .ints([1]), "values_int64s": .ints([1])],
       ["keys_floats": .floats([1]), "values_floats": .floats([1])],
-    ],
+    ] + [.float64, .int16].map { ["keys_tensor": zeros($0), "values_tensor": zeros($0)] },
     "TreeEnsemble": [TreeAttributes.ensemble],
     "TreeEnsembleRegressor": [TreeAttributes.listed("target")],
     "TreeEnsembleClassifier": [TreeAttributes.listed("class")],
@@ -107,6 +107,7 @@ struct OperatorProbe {
     "OneHotEncoder": [
       ["cats_strings": .strings([Array("a".utf8)])], ["cats_int64s": .ints([1])],
     ],
+    "NGramRepeatBlock": [["ngram_size": .int(1)]], "UnfoldTensor": [["size": .int(1)]],
     "FeatureVectorizer": [["inputdimensions": .ints([2])]],
     "TfIdfVectorizer": [
       ["pool_int64s": .ints([1])], ["pool_strings": .strings([Array("a".utf8)])],
@@ -120,6 +121,14 @@ struct OperatorProbe {
 
   private static func text(_ value: String) -> Attribute { .string(Array(value.utf8)) }
 
+  /// A tensor of one element.
+  fileprivate static func zeros(_ type: DataType) -> Attribute {
+    guard let tensor = try? Tensor(zeros: type, shape: [1]) else {
+      preconditionFailure("a tensor of one element has memory")
+    }
+    return .tensor(Constant(tensor))
+  }
+
   /// The inputs of operators that have many.
   private static let forms: [String: [[InputForm]]] = [
     "QLinearConv": [quantized([2, 2, 2])], "QLinearMatMul": [quantized([2, 2, 2])],
@@ -129,7 +138,9 @@ struct OperatorProbe {
     "LinearAttention": [[.tried, .tried, .tried]], "OptionalHasElement": [[.triedOptional]],
     "Max": [[.tried, .tried]], "Min": [[.tried, .tried]], "Mean": [[.tried, .tried]],
     "Sum": [[.tried, .tried]],
-    "DeformConv": [[.tried, .tried, .tried]],
+    "DeformConv": [[.tried, .tried, .tried]], "BifurcationDetector": [[.tried, .tried, .tried]],
+    "NGramRepeatBlock": [[.fixed(.int64), .tried]],
+    "CropAndResize": [[.tried, .tried, .fixed(.int32), .fixed(.int32)]],
   ]
 
   /// Values of the tried type, each with a scale and a zero point; of the last, which is the result, these two alone.
@@ -149,7 +160,7 @@ struct OperatorProbe {
     ]
     /// What is tried first: when none of these fits a form, the form is none.
     private static let samples: [DataType] = [
-      .float32, .int64, .uint8, .bool, .string, .int32, .float16,
+      .float32, .int64, .uint8, .bool, .string, .int32, .float16, .float64, .int16,
     ]
 
     var runsGraphs: Bool {
@@ -245,10 +256,11 @@ struct OperatorProbe {
 private enum TreeAttributes {
   static var ensemble: [String: Attribute] {
     [
-      "nodes_featureids": .ints([0]), "nodes_modes": zeros(.uint8), "nodes_splits": zeros(.float32),
+      "nodes_featureids": .ints([0]), "nodes_modes": OperatorProbe.zeros(.uint8),
+      "nodes_splits": OperatorProbe.zeros(.float32),
       "nodes_truenodeids": .ints([0]), "nodes_falsenodeids": .ints([0]),
       "nodes_trueleafs": .ints([1]), "nodes_falseleafs": .ints([1]), "leaf_targetids": .ints([0]),
-      "leaf_weights": zeros(.float32), "tree_roots": .ints([0]), "n_targets": .int(1),
+      "leaf_weights": OperatorProbe.zeros(.float32), "tree_roots": .ints([0]), "n_targets": .int(1),
     ]
   }
 
@@ -262,13 +274,6 @@ private enum TreeAttributes {
       "\(prefix)_weights": .floats([1]), "n_targets": .int(1), "classlabels_int64s": .ints([0, 1]),
     ]
   }
-
-  private static func zeros(_ type: DataType) -> Attribute {
-    guard let tensor = try? Tensor(zeros: type, shape: [1]) else {
-      preconditionFailure("a tensor of one element has memory")
-    }
-    return .tensor(Constant(tensor))
-  }
 }
 
 /// What an operator is rewritten to.
@@ -277,9 +282,9 @@ struct RewritingProbe {
   let operators: [String]
 
   /// nil where no form of a node is found.
-  init?(_ name: OperatorName) {
+  init?(_ name: OperatorName, opset: Int) {
     let found = (1...12).lazy.compactMap { count in
-      try? RewritingProbe.operators(of: name, inputs: count)
+      try? RewritingProbe.operators(of: name, opset: opset, inputs: count)
     }
     guard let operators = found.first else { return nil }
     self.operators = operators
@@ -305,9 +310,11 @@ struct RewritingProbe {
   /// Operators whose rule looks at constants.
   private static let readsConstants: Set<String> = ["GatherBlockQuantized"]
 
-  private static func operators(of name: OperatorName, inputs count: Int) throws -> [String] {
+  private static func operators(
+    of name: OperatorName, opset: Int, inputs count: Int
+  ) throws -> [String] {
     var builder = ModelBuilder()
-    builder.opset = 1
+    builder.opset = opset
     let zeros = try Tensor(zeros: .uint8, shape: [2, 2, 2, 2])
     let inputs = (0..<count).map { index in
       readsConstants.contains(name.name)

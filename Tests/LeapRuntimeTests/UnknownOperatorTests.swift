@@ -31,6 +31,27 @@ import Testing
       found.map(\.reason) == [unknown, unknown, "this version of the operator is not known"])
   }
 
+  /// What is made of others has a first version, too.
+  @Test(arguments: [("SwiGLU", 28, 2), ("SoftmaxCrossEntropyLoss", 12, 2), ("Affine", 1, 1)])
+  func versionsBeforeTheFirstAreNotKnown(name: String, first: Int, inputs: Int) throws {
+    let declared = FunctionInliner.rewrittenOperators.first { $0.domain == "" && $0.name == name }
+    #expect(declared?.opsets.lowerBound == first)
+    guard first > 1 else { return }
+    var builder = ModelBuilder()
+    builder.opset = first - 1
+    let x = builder.input("x", [3, 4])
+    let y = builder.node(name, Array(repeating: x, count: inputs), output: "y")
+    let model = builder.model(outputs: [y])
+    let error = #expect(throws: ModelError.self) {
+      try SessionCore(model: model, configuration: SessionConfiguration())
+    }
+    guard case .unsupportedOperators(let found) = error else {
+      Issue.record("expected unsupported operators, got \(String(describing: error))")
+      return
+    }
+    #expect(found.map(\.reason) == ["this version of the operator is not known"])
+  }
+
   @Test func operatorsForOneProcessorSayWhatToDo() throws {
     var builder = ModelBuilder()
     let x = builder.input("x", [1, 8, 4, 4])

@@ -265,6 +265,42 @@ import Testing
     }
   }
 
+  // MARK: sequences
+
+  /// Rows of x one by one, as a sequence.
+  private func splitting(_ rows: Int) -> [UInt8] {
+    WireWriter.model {
+      $0.node("SplitToSequence", ["x"], ["s"])
+      $0.value(11, "x", shape: [Int64(rows), 2])
+      $0.container(12, "s", [.sequence])
+    }
+  }
+
+  @Test func sequencesAreShownAndSavedItemByItem() throws {
+    try withTemporaryDirectory { directory in
+      let (path, saved) = ("\(directory)/model.onnx", "\(directory)/out.npz")
+      try FileBytes.write(splitting(3), to: path)
+      let text = onnxRun([path, "--random", "0", "--save", saved])
+      #expect(text.code == 0, "\(text.error)")
+      #expect(text.lines.prefix(3).map { $0.prefix(16) } == (0..<3).map { "s_\($0)  float32 1x2" })
+      #expect(try NPZ.read(saved).map(\.name) == ["s_0", "s_1", "s_2"])
+      #expect(try NPZ.read(saved).allSatisfy { $0.tensor.shape == [1, 2] })
+      let record = try #require(
+        try json(onnxRun([path, "--random", "0", "--format", "json"])).first)
+      #expect(record["outputs"]?.array?.map { $0["name"]?.string } == ["s_0", "s_1", "s_2"])
+      try FileBytes.write(splitting(0), to: path)
+      let empty = onnxRun([path, "--random", "0"])
+      #expect(empty.code == 0)
+      #expect(empty.error.contains("output 's' holds no tensor"), "\(empty.error)")
+    }
+  }
+
+  @Test func picturesFromStdinAreNumbered() throws {
+    let result = onnxRun([model, "--image", "-"], input: try picture(7) + picture(2))
+    let titles = result.lines.filter { !$0.hasPrefix(" ") }.map { $0.prefix(18) }
+    #expect(titles == ["stdin: picture 1  ", "stdin: picture 2  "])
+  }
+
   // MARK: the terminal
 
   @Test func coloursAndProgressAreForTerminals() throws {

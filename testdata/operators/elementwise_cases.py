@@ -1,6 +1,7 @@
 """Operators on single elements, with and without broadcasting, and Cast, Where, Clip and their
 like."""
 
+import ml_dtypes
 import numpy as np
 from onnx import TensorProto, helper
 
@@ -50,6 +51,13 @@ def unary(add):
                 for dtype in (np.int32, np.int64, np.int8):
                     add(operator, opset, [random(3, 4, dtype=dtype, low=-9, high=9)],
                         name=dtype.__name__)
+    for dtype in (ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e4m3fnuz, ml_dtypes.float8_e5m2,
+                  ml_dtypes.float8_e5m2fnuz):
+        patterns = np.arange(256, dtype=np.uint8).view(dtype)
+        label = np.dtype(dtype).name
+        add("IsNaN", 20, [patterns], name=label)
+        for positive, negative in ((1, 1), (1, 0), (0, 1)):
+            add("IsInf", 20, [patterns], name=label, detect_positive=positive, detect_negative=negative)
     for opset in versions("Not"):
         add("Not", opset, [random(3, 4, dtype=np.bool_)])
 

@@ -22,6 +22,7 @@ from onnx import numpy_helper
 
 import attention_cases
 import classical_cases
+import contributed_cases
 import convolution_cases
 import elementwise_cases
 import normalization_cases
@@ -37,7 +38,8 @@ from case_writer import CaseWriter
 
 FAMILIES = (elementwise_cases, shape_cases, reduction_cases, convolution_cases,
             normalization_cases, sequence_cases, quantization_cases, recurrent_cases,
-            sampling_cases, transformer_cases, attention_cases, classical_cases, optimized_cases)
+            sampling_cases, transformer_cases, attention_cases, classical_cases, optimized_cases,
+            contributed_cases)
 
 
 def stamp():

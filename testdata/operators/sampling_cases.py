@@ -19,6 +19,20 @@ def grids(add):
                     if opset >= 20 and mode != "cubic":
                         add("GridSample", opset, [random(1, 2, 4, 5, 6),
                             random(1, 3, 4, 2, 3, low=-1.5, high=1.5)], **settings)
+    places = random(2, 4, 7, 2, low=-1.5, high=1.5)
+    for dtype in (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.bool_,
+                  np.float64, np.complex64, object):
+        x = np.random.default_rng(3).integers(0, 2 if dtype == np.bool_ else 120, (2, 3, 5, 6))
+        x = x.astype(str).astype(object) if dtype is object else x.astype(dtype)
+        label = "string" if dtype is object else np.dtype(dtype).name
+        for opset in (16, 20):
+            for padding in ("border", "reflection") + (("zeros",) if dtype is not object else ()):
+                add("GridSample", opset, [x, places], mode="nearest", padding_mode=padding,
+                    name=f"nearest_{label}")
+    for types in ((np.float32, np.float64), (np.float64, np.float32)):
+        for mode in ("linear", "cubic"):
+            add("GridSample", 20, [random(2, 3, 5, 6, dtype=types[0]), places.astype(types[1])], mode=mode,
+                name=f"{mode}_mixed", reference=True, rtol=1e-4, atol=1e-4)
     for corners in (0, 1):
         for size, theta in (((2, 3, 4, 5), (2, 2, 3)), ((1, 2, 3, 4, 5), (1, 3, 4))):
             add("AffineGrid", 20, [random(*theta), np.array(size, np.int64)], (1,),

@@ -164,6 +164,7 @@ def selection(add):
             for shape in ((3, 4), (7,), (2, 3, 2), (0, 3), (1, 1)):
                 add("NonZero", opset, [np.round(random(*shape)).astype(dtype)],
                     name=np.dtype(dtype).name)
+        add("NonZero", opset, [np.array([["", "a", " "], ["0", "", "bc"]], object)], name="string")
     for opset in versions("OneHot"):
         for axis in (-1, 0, 1):
             # ONNX Runtime counts negative indices from the end in every opset, ONNX from 11 on.

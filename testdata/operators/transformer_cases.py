@@ -67,6 +67,12 @@ def sums(add):
                             for index, shape in enumerate(shapes)]
                 add("Einsum", opset, operands, equation=equation, name=np.dtype(dtype).name,
                     reference=True)
+    # Narrow integers wrap.
+    for equation, shapes in equations:
+        for dtype, high in ((np.int8, 90), (np.uint8, 200), (np.int16, 20000), (np.uint16, 50000)):
+            operands = [random(*shape, seed=index, low=0 if dtype in (np.uint8, np.uint16) else -high, high=high)
+                        .astype(dtype) for index, shape in enumerate(shapes)]
+            add("Einsum", 12, operands, equation=equation, name=np.dtype(dtype).name, reference=True)
 
 
 def spectra(add):
@@ -98,6 +104,10 @@ def spectra(add):
                         output_datatype=output, atol=1e-6)
     add("MelWeightMatrix", 17, [np.array(8), np.array(16), np.array(8192), np.array(0.0, np.float32),
         np.array(8192 / 2, np.float32)], (0, 1, 2, 3, 4), reference=True)
+    for output in (2, 3, 4, 5, 6, 7, 10, 11, 12, 13):
+        add("MelWeightMatrix", 17, [np.array(20), np.array(64), np.array(8192), np.array(0.0, np.float32),
+            np.array(8192 / 2, np.float32)], (0, 1, 2, 3, 4), output_datatype=output, reference=True,
+            name=f"type{output}", rtol=2e-3)
 
 
 def fusions(add):

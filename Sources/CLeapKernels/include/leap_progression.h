@@ -1,4 +1,4 @@
-// leap_progression.h: running sums and products, arithmetic progressions, determinants.
+// leap_progression.h: running sums and products, arithmetic progressions, determinants and inverses.
 //
 // Element types are given by ONNX's numbers: floats and the integers of 8 to 64 bits. float32 is computed in double;
 // integers wrap.
@@ -25,5 +25,10 @@ enum leap_status leap_range(
 ///
 /// - `scratch`: n x n doubles.
 enum leap_status leap_determinant(int32_t type, const void *x, ptrdiff_t n, void *y, double *scratch);
+
+/// The inverse of a matrix of n x n elements, likewise; of one that has none, numbers of which some are not finite.
+///
+/// - `scratch`: 2 x n x n doubles.
+enum leap_status leap_inverse(int32_t type, const void *x, ptrdiff_t n, void *y, double *scratch);
 
 #endif

@@ -231,6 +231,13 @@ struct GraphReader {
     if let version = opsets[domain] { return version }
     // Functions of the model itself have no version that could matter.
     if context.functionDomains.contains(domain) { return 1 }
+    if !isFunction, !opsets.isEmpty, let newest = ModelReader.newestOpsets[domain] {
+      context.warn(
+        once:
+          "the model imports no version of domain '\(domain.isEmpty ? "ai.onnx" : domain)'; \(newest) is taken"
+      )
+      return newest
+    }
     throw ModelError.invalid(
       location: label,
       reason: "no version of domain '\(domain.isEmpty ? "ai.onnx" : domain)' is imported")

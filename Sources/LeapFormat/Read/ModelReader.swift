@@ -10,6 +10,12 @@ package enum ModelReader {
   package static let newestIRVersion = 14
   /// The newest version of ONNX's own operators that is known here.
   package static let newestOpset = 28
+  /// The newest version that is known of each domain, which the nodes of a model have where the model forgets to import the
+  /// domain, but imports another. So it is in ONNX Runtime; bodies of functions must import what they use there, too.
+  package static let newestOpsets = [
+    "": newestOpset, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1,
+    "com.microsoft": 1, "com.microsoft.nchwc": 1,
+  ]
 
   /// Reads a model from a file. Its large payloads stay in the file.
   ///

@@ -18,6 +18,11 @@ final class ReadContext {
     self.functionDomains = functionDomains
   }
 
+  /// Keeps a warning, where it is not kept already.
+  func warn(once warning: String) {
+    if !warnings.contains(warning) { warnings.append(warning) }
+  }
+
   /// The values that a graph reads from the graphs around it. Computed once for each graph, so that a deep nest costs
   /// no more than its size.
   func freeNames(of graph: UnsafePointer<GraphMessage>) -> [String] {

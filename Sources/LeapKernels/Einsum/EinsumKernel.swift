@@ -2,6 +2,7 @@
 //
 // 1. What only one operand has and nothing later reads is summed before.
 // 2. Both operands of a product are copied into the order that it wants, in scratch; the last result into the output's.
+// 3. Integers of 8 and 16 bits are 32 bits wide on the way: sums modulo 2^32 have the right low bits.
 
 import LeapTensors
 
@@ -15,6 +16,8 @@ package struct EinsumKernel: Sendable {
   private let axes: EinsumEquation.Axes
   private let extents: [Int: Int]
   private let dataType: DataType
+  /// The type of tensors on the way.
+  private let stageType: DataType
   private var shared = 0
   private var scratch = 0
   private var phases: [Phase] = []
@@ -37,6 +40,7 @@ package struct EinsumKernel: Sendable {
     self.axes = axes
     self.extents = extents
     self.dataType = dataType
+    stageType = dataType.bitWidth < 32 ? .uint32 : dataType
   }
 
   private mutating func build(_ request: KernelRequest) throws {
@@ -69,7 +73,7 @@ package struct EinsumKernel: Sendable {
 
   private mutating func allocate(_ labels: [Int]) throws -> OperandPlace {
     let offset = shared
-    let bytes = try count(labels) * dataType.byteWidth
+    let bytes = try count(labels) * stageType.byteWidth
     shared += (bytes + 63) / 64 * 64
     return .shared(offset)
   }
@@ -103,7 +107,13 @@ package struct EinsumKernel: Sendable {
         let isStretched = zip(labels, shape).allSatisfy { $0 != label || $1 == 1 }
         return (isStretched ? 1 : extents[label] ?? 1, strides[label] ?? 0)
       })
-    phases.append(try copy.phase(dataType, from: from, to: to))
+    phases.append(
+      try copy.phase(from: (from, type(at: from)), to: (to, type(at: to))))
+  }
+
+  private func type(at place: OperandPlace) -> DataType {
+    if case .shared = place { return stageType }
+    return dataType
   }
 
   /// The product of what is there with operand `index`.
@@ -123,16 +133,16 @@ package struct EinsumKernel: Sendable {
       labels: batch + rows + columns, place: try allocate(batch + rows + columns))
     let (m, n, k) = (try count(rows), try count(columns), try count(depth))
     var product = MatrixProduct(
-      dataType, rows: m, columns: n, depth: k, aStrides: (k, 1), bStrides: (n, 1),
+      stageType, rows: m, columns: n, depth: k, aStrides: (k, 1), bStrides: (n, 1),
       outputRowStride: n)
     let images = try count(batch)
     product.batch = [images]
     product.aBatchStrides = [m * k]
     product.bBatchStrides = [k * n]
-    let operand = Operand(dataType, [images, m, n])
+    let operand = Operand(stageType, [images, m, n])
     let request = KernelRequest(inputs: [operand, operand], outputs: [operand])
     let kernel = try product.kernel(
-      EpilogueProgram(request, dataType: dataType, channels: n, axis: .columns),
+      EpilogueProgram(request, dataType: stageType, channels: n, axis: .columns),
       instructionSet: .preferred)
     scratch = max(scratch, kernel.scratchPerWorker)
     phases += kernel.remapped(inputs: [a.place, b.place], outputs: [result.place])
@@ -147,20 +157,32 @@ private struct SummedCopy: Sendable {
 
   private static let grain = 4096
 
-  /// - Throws: `OperatorError.unsupported` for a type without a kernel.
-  func phase(_ type: DataType, from: OperandPlace, to: OperandPlace) throws -> Phase {
-    switch type {
-    case .float32: phase(from, to, Float.self) { $0 + $1 }
-    case .float64: phase(from, to, Double.self) { $0 + $1 }
-    case .int32, .uint32: phase(from, to, UInt32.self) { $0 &+ $1 }
-    case .int64, .uint64: phase(from, to, UInt64.self) { $0 &+ $1 }
-    default: throw OperatorError.unsupported("there is no kernel for \(type)")
+  /// - Throws: `OperatorError.unsupported` for types without a kernel.
+  func phase(
+    from: (place: OperandPlace, type: DataType), to: (place: OperandPlace, type: DataType)
+  ) throws -> Phase {
+    let places = (from.place, to.place)
+    switch (from.type, to.type) {
+    case (.float32, .float32): return phase(places, FloatSum<Float>.self)
+    case (.float64, .float64): return phase(places, FloatSum<Double>.self)
+    default: break
+    }
+    switch (from.type.bitWidth, to.type.bitWidth) {
+    case (8, 8): return phase(places, WrappingSum<UInt8, UInt8>.self)
+    case (8, 32): return phase(places, WrappingSum<UInt8, UInt32>.self)
+    case (16, 16): return phase(places, WrappingSum<UInt16, UInt16>.self)
+    case (16, 32): return phase(places, WrappingSum<UInt16, UInt32>.self)
+    case (32, 8): return phase(places, WrappingSum<UInt32, UInt8>.self)
+    case (32, 16): return phase(places, WrappingSum<UInt32, UInt16>.self)
+    case (32, 32): return phase(places, WrappingSum<UInt32, UInt32>.self)
+    case (64, 64): return phase(places, WrappingSum<UInt64, UInt64>.self)
+    default:
+      throw OperatorError.unsupported("there is no kernel for sums of \(from.type) as \(to.type)")
     }
   }
 
-  private func phase<Element: Numeric & BitwiseCopyable & Sendable>(
-    _ from: OperandPlace, _ to: OperandPlace, _ type: Element.Type,
-    add: @escaping @Sendable (Element, Element) -> Element
+  private func phase<Sum: Summation>(
+    _ operands: (from: OperandPlace, to: OperandPlace), _ sum: Sum.Type
   ) -> Phase {
     let count = Shape.product(outer.map(\.extent)[...])
     let terms = Shape.product(inner.map(\.extent)[...])
@@ -168,18 +190,42 @@ private struct SummedCopy: Sendable {
     let sums = StridedIndex(inner.map { (extent: $0.extent, input: $0.stride, output: 0) })
     let grain = max(1, SummedCopy.grain / max(terms, 1))
     return Phase(blockCount: count == 0 ? 0 : (count - 1) / grain + 1) { invocation, block in
-      let source = from.address(invocation).assumingMemoryBound(to: Element.self)
-      let target = to.address(invocation).assumingMemoryBound(to: Element.self)
+      let source = operands.from.address(invocation).assumingMemoryBound(to: Sum.Term.self)
+      let target = operands.to.address(invocation).assumingMemoryBound(to: Sum.Total.self)
       for index in block * grain..<min((block + 1) * grain, count) {
         let place = places.offsets(index).input
         if terms == 1 {
-          target[index] = source[place]
+          target[index] = Sum.total(source[place])
           continue
         }
-        var sum: Element = 0
-        for term in 0..<terms { sum = add(sum, source[place + sums.offsets(term).input]) }
-        target[index] = sum
+        var total: Sum.Total = 0
+        for term in 0..<terms {
+          total = Sum.add(total, Sum.total(source[place + sums.offsets(term).input]))
+        }
+        target[index] = total
       }
     }
   }
+}
+
+/// How elements are summed.
+private protocol Summation: Sendable {
+  associatedtype Term: BitwiseCopyable & Sendable
+  associatedtype Total: Numeric & BitwiseCopyable & Sendable
+  static func total(_ term: Term) -> Total
+  static func add(_ left: Total, _ right: Total) -> Total
+}
+
+private enum FloatSum<Element: BinaryFloatingPoint & BitwiseCopyable & Sendable>: Summation {
+  static func total(_ term: Element) -> Element { term }
+  static func add(_ left: Element, _ right: Element) -> Element { left + right }
+}
+
+/// Sums modulo a power of two: signs make no difference.
+private enum WrappingSum<
+  Term: UnsignedInteger & BitwiseCopyable & Sendable,
+  Total: FixedWidthInteger & BitwiseCopyable & Sendable
+>: Summation {
+  static func total(_ term: Term) -> Total { Total(truncatingIfNeeded: term) }
+  static func add(_ left: Total, _ right: Total) -> Total { left &+ right }
 }

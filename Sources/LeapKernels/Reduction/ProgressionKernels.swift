@@ -1,4 +1,4 @@
-// ProgressionKernels: running sums and products along an axis, arithmetic progressions, determinants.
+// ProgressionKernels: running sums and products along an axis, arithmetic progressions, determinants and inverses.
 
 import CLeapKernels
 import LeapTensors
@@ -57,9 +57,7 @@ package enum ProgressionKernels {
   /// - Throws: `OperatorError` for a type other than float32 and float64.
   package static func determinant(_ input: Operand, _ output: Operand) throws -> Kernel {
     let (type, width) = (input.dataType.rawValue, input.dataType.byteWidth)
-    guard [.float32, .float64].contains(input.dataType) else {
-      throw OperatorError("elements are \(input.dataType); expected float32 or float64")
-    }
+    try requireFloats(input.dataType)
     let extent = input.shape.last ?? 0
     let scratch = Shape.product([extent, extent, MemoryLayout<Double>.stride])
     return Kernel(blocks: output.shape.elementCount, scratchPerWorker: scratch) {
@@ -68,6 +66,30 @@ package enum ProgressionKernels {
         type, invocation.input(0) + matrix * extent * extent * width, extent,
         invocation.output(0) + matrix * width,
         invocation.scratch.assumingMemoryBound(to: Double.self))
+    }
+  }
+  /// The inverses of square matrices, contiguous.
+  ///
+  /// - Throws: `OperatorError` for a type other than float32 and float64.
+  package static func inverse(_ input: Operand) throws -> Kernel {
+    let (type, width) = (input.dataType.rawValue, input.dataType.byteWidth)
+    try requireFloats(input.dataType)
+    let extent = input.shape.last ?? 0
+    let size = Shape.product([extent, extent])
+    let scratch = Shape.product([size, 2 * MemoryLayout<Double>.stride])
+    return Kernel(
+      blocks: size == 0 ? 0 : input.shape.elementCount / size, scratchPerWorker: scratch
+    ) { invocation, matrix in
+      let offset = matrix * size * width
+      _ = leap_inverse(
+        type, invocation.input(0) + offset, extent, invocation.output(0) + offset,
+        invocation.scratch.assumingMemoryBound(to: Double.self))
+    }
+  }
+
+  private static func requireFloats(_ type: DataType) throws {
+    guard type == .float32 || type == .float64 else {
+      throw OperatorError("elements are \(type); expected float32 or float64")
     }
   }
 }

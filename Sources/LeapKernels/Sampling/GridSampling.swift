@@ -30,68 +30,137 @@ package struct GridSampling: Sendable, Hashable {
   /// Output places of one block.
   private static let grain = 256
 
-  /// The kernel: input 0 [images, channels, spatial...], input 1 [images, places..., axes], the innermost axis first. Both of one
-  /// type.
+  /// The types whose elements can be interpolated: what is not between two of an integer type is cut towards zero.
+  package static let interpolated: Set<DataType> = [
+    .float32, .float64, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64,
+  ]
+
+  /// The kernel: input 0 [images, channels, spatial...], input 1 [images, places..., axes], the innermost axis first; of float32
+  /// or float64.
   ///
-  /// - Throws: `OperatorError` for a type other than float32 and float64, and too many dimensions.
+  /// - Throws: `OperatorError` for a type without a kernel, and too many dimensions.
   package func kernel(_ request: KernelRequest) throws -> Kernel {
     let (x, grid) = (try request.requiredInput(0), try request.requiredInput(1))
-    guard grid.dataType == x.dataType else {
-      throw OperatorError("the grid is \(grid.dataType); expected \(x.dataType)")
-    }
     let taps = (2..<x.shape.rank).reduce(1) { total, _ in min(total * tapCount, 1 << 20) }
     guard x.shape.rank <= 6, taps <= 256 else {
       throw OperatorError.unsupported("\(x.shape.rank - 2) spatial dimensions of this mode")
     }
-    switch x.dataType {
-    case .float32: return kernel(x.shape, grid.shape, Float.self)
-    case .float64: return kernel(x.shape, grid.shape, Double.self)
-    default: throw OperatorError.unsupported("there is no kernel for \(x.dataType)")
+    switch grid.dataType {
+    case .float32: return try kernel(x, places: Places<Float>(grid.shape, x.shape))
+    case .float64: return try kernel(x, places: Places<Double>(grid.shape, x.shape))
+    default: throw OperatorError.unsupported("there is no kernel for a grid of \(grid.dataType)")
     }
   }
 
-  private func kernel<Element: BinaryFloatingPoint & BitwiseCopyable & Sendable>(
-    _ x: Shape, _ grid: Shape, _ type: Element.Type
+  private func kernel<Place: BinaryFloatingPoint>(
+    _ x: Operand, places: Places<Place>
+  ) throws -> Kernel {
+    if interpolation == .nearest {
+      switch x.dataType.byteWidth {
+      case 1: return nearest(places, UInt8.self)
+      case 2: return nearest(places, UInt16.self)
+      case 4: return nearest(places, UInt32.self)
+      case 8: return nearest(places, UInt64.self)
+      case 16: return nearest(places, SIMD2<UInt64>.self)
+      default: throw OperatorError.unsupported("there is no kernel for \(x.dataType)")
+      }
+    }
+    switch x.dataType {
+    case .float32: return between(places, Float.self)
+    case .float64: return between(places, Double.self)
+    case .int8: return between(places, Int8.self)
+    case .int16: return between(places, Int16.self)
+    case .int32: return between(places, Int32.self)
+    case .int64: return between(places, Int64.self)
+    case .uint8: return between(places, UInt8.self)
+    case .uint16: return between(places, UInt16.self)
+    case .uint32: return between(places, UInt32.self)
+    case .uint64: return between(places, UInt64.self)
+    default:
+      throw OperatorError.unsupported("there is no kernel for \(x.dataType) but by nearest pixels")
+    }
+  }
+
+  /// Pixels as they are; all zero bits where there is none.
+  private func nearest<Place, Pixel: Zeroed>(_ places: Places<Place>, _ type: Pixel.Type) -> Kernel
+  {
+    kernel(places, type) { plane, taps in
+      taps.offsets[0] < 0 ? Pixel.zero : plane[taps.offsets[0]]
+    }
+  }
+
+  private func between<Place, Pixel: GridPixel>(
+    _ places: Places<Place>, _ type: Pixel.Type
   ) -> Kernel {
-    let spatial = Array(x[2...])
-    let (channels, axes) = (x[1], spatial.count)
-    let places = Shape.product(grid.dimensions[1..<(grid.rank - 1)])
+    kernel(places, type) { plane, taps in
+      var sum: Pixel.Sum = 0
+      for tap in 0..<taps.count where taps.offsets[tap] >= 0 {
+        sum += Pixel.Sum(taps.weights[tap]) * plane[taps.offsets[tap]].number
+      }
+      return Pixel(cut: sum)
+    }
+  }
+
+  /// The pixels that a place is made of: an offset of -1 is no pixel.
+  private struct Taps<Place> {
+    let count: Int
+    let offsets: UnsafeMutablePointer<Int>
+    let weights: UnsafeMutablePointer<Place>
+  }
+
+  /// Where the images are read, all of a type.
+  private struct Places<Place: BinaryFloatingPoint & BitwiseCopyable & Sendable>: Sendable {
+    let images: Int
+    let channels: Int
+    let spatial: [Int]
+    /// Places of an image.
+    let count: Int
+
+    init(_ grid: Shape, _ x: Shape) {
+      (images, channels, spatial) = (x[0], x[1], Array(x[2...]))
+      count = Shape.product(grid.dimensions[1..<(grid.rank - 1)])
+    }
+  }
+
+  private func kernel<Place, Pixel: BitwiseCopyable>(
+    _ places: Places<Place>, _ type: Pixel.Type,
+    sample: @escaping @Sendable (UnsafePointer<Pixel>, Taps<Place>) -> Pixel
+  ) -> Kernel {
+    let (channels, spatial, count) = (places.channels, places.spatial, places.count)
     let pixels = Shape.product(spatial[...])
-    let parts = places == 0 ? 0 : (places - 1) / GridSampling.grain + 1
-    let taps = (0..<axes).reduce(1) { total, _ in total * tapCount }
+    let parts = count == 0 ? 0 : (count - 1) / GridSampling.grain + 1
+    let tapsOfPlace = spatial.reduce(1) { total, _ in total * tapCount }
     // Where the taps of one place lie, and their weights.
-    let offsetBytes = taps * MemoryLayout<Int>.stride
+    let offsetBytes = tapsOfPlace * MemoryLayout<Int>.stride
     return Kernel(
-      blocks: channels == 0 ? 0 : x[0] * parts, scratchPerWorker: offsetBytes + taps * 8
+      blocks: channels == 0 ? 0 : places.images * parts,
+      scratchPerWorker: offsetBytes + tapsOfPlace * 8
     ) { invocation, block in
       let (image, part) = block.quotientAndRemainder(dividingBy: parts)
       let source =
-        invocation.input(0).assumingMemoryBound(to: Element.self)
-        + image * channels * pixels
-      let grid = invocation.input(1).assumingMemoryBound(to: Element.self) + image * places * axes
+        invocation.input(0).assumingMemoryBound(to: Pixel.self) + image * channels * pixels
+      let grid =
+        invocation.input(1).assumingMemoryBound(to: Place.self) + image * count * spatial.count
       let target =
-        invocation.output(0).assumingMemoryBound(to: Element.self)
-        + image * channels * places
-      let offsets = invocation.scratch.assumingMemoryBound(to: Int.self)
-      let weights = (invocation.scratch + offsetBytes).assumingMemoryBound(to: Element.self)
+        invocation.output(0).assumingMemoryBound(to: Pixel.self) + image * channels * count
+      let taps = Taps(
+        count: tapsOfPlace, offsets: invocation.scratch.assumingMemoryBound(to: Int.self),
+        weights: (invocation.scratch + offsetBytes).assumingMemoryBound(to: Place.self))
       let first = part * GridSampling.grain
-      for place in first..<min(first + GridSampling.grain, places) {
-        prepare(grid + place * axes, spatial, offsets, weights)
+      for place in first..<min(first + GridSampling.grain, count) {
+        prepare(grid + place * spatial.count, spatial, taps)
         for channel in 0..<channels {
-          let plane = source + channel * pixels
-          var sum: Element = 0
-          for tap in 0..<taps where offsets[tap] >= 0 { sum += weights[tap] * plane[offsets[tap]] }
-          target[channel * places + place] = sum
+          target[channel * count + place] = sample(UnsafePointer(source + channel * pixels), taps)
         }
       }
     }
   }
 
-  /// Writes the offsets and weights of all taps of a place; an offset of -1 is no pixel.
+  /// Writes the offsets and weights of all taps of a place.
   private func prepare<Element: BinaryFloatingPoint>(
-    _ place: UnsafePointer<Element>, _ spatial: [Int], _ offsets: UnsafeMutablePointer<Int>,
-    _ weights: UnsafeMutablePointer<Element>
+    _ place: UnsafePointer<Element>, _ spatial: [Int], _ taps: Taps<Element>
   ) {
+    let (offsets, weights) = (taps.offsets, taps.weights)
     var count = 1
     (offsets[0], weights[0]) = (0, 1)
     for (axis, extent) in spatial.enumerated() {
@@ -183,6 +252,49 @@ package struct GridSampling: Sendable, Hashable {
     }
   }
 }
+
+/// A pixel that is moved.
+private protocol Zeroed: BitwiseCopyable, Sendable { static var zero: Self { get } }
+
+extension UInt8: Zeroed {}
+extension UInt16: Zeroed {}
+extension UInt32: Zeroed {}
+extension UInt64: Zeroed {}
+extension SIMD2<UInt64>: Zeroed {}
+
+/// A pixel that is interpolated.
+private protocol GridPixel: BitwiseCopyable, Sendable {
+  associatedtype Sum: BinaryFloatingPoint
+  var number: Sum { get }
+  init(cut sum: Sum)
+}
+
+extension Float: GridPixel {
+  fileprivate var number: Float { self }
+  fileprivate init(cut sum: Float) { self = sum }
+}
+
+extension Double: GridPixel {
+  fileprivate var number: Double { self }
+  fileprivate init(cut sum: Double) { self = sum }
+}
+
+extension GridPixel where Self: FixedWidthInteger, Sum == Double {
+  fileprivate var number: Double { Double(self) }
+  /// Towards zero; what is beyond the range becomes its end.
+  fileprivate init(cut sum: Double) {
+    self = Self(exactly: sum.rounded(.towardZero)) ?? (sum < 0 ? .min : .max)
+  }
+}
+
+extension Int8: GridPixel {}
+extension Int16: GridPixel {}
+extension Int32: GridPixel {}
+extension Int64: GridPixel {}
+extension UInt8: GridPixel {}
+extension UInt16: GridPixel {}
+extension UInt32: GridPixel {}
+extension UInt64: GridPixel {}
 
 /// AffineGrid: the places of an image's pixels, from -1 to 1 along each axis, put through an affine map.
 package enum AffineGridKernel {

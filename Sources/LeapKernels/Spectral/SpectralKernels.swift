@@ -189,32 +189,38 @@ package enum SpectralKernels {
     }
   }
 
-  /// MelWeightMatrix: triangles over the bins of a spectrum, a column for each filter.
+  /// MelWeightMatrix: triangles over the bins of a spectrum, a column for each filter; towards integers they are cut.
   ///
-  /// - Throws: `OperatorError.unsupported` for a type other than float32 and float64.
+  /// - Throws: `OperatorError.unsupported` for a type that is no number.
   package static func melWeights(_ y: Operand, edges: [Int]) throws -> Kernel {
-    switch y.dataType {
-    case .float32: return melWeights(y.shape, edges, Float.self)
-    case .float64: return melWeights(y.shape, edges, Double.self)
-    default: throw OperatorError.unsupported("there is no kernel for \(y.dataType)")
+    let (bins, filters) = (y.shape[0], y.shape[1])
+    let grain = 1024
+    let writer = try NumberWriter(y.dataType)
+    let isDouble = y.dataType == .float64
+    return Kernel(blocks: filters == 0 ? 0 : bins, scratchPerWorker: grain * 5) {
+      invocation, bin in
+      if isDouble {
+        let row = invocation.output(0).assumingMemoryBound(to: Double.self) + bin * filters
+        for filter in 0..<filters { row[filter] = melWeight(bin, edges[filter...]) }
+        return
+      }
+      let floats = invocation.scratch.assumingMemoryBound(to: Float.self)
+      for first in stride(from: 0, to: filters, by: grain) {
+        let count = min(grain, filters - first)
+        for index in 0..<count { floats[index] = Float(melWeight(bin, edges[(first + index)...])) }
+        writer.write(
+          floats, count: count, to: invocation.output(0), from: bin * filters + first,
+          patterns: (invocation.scratch + 4 * grain).assumingMemoryBound(to: UInt8.self))
+      }
     }
   }
 
-  private static func melWeights<Element: BinaryFloatingPoint & BitwiseCopyable & Sendable>(
-    _ y: Shape, _ edges: [Int], _ type: Element.Type
-  ) -> Kernel {
-    let (bins, filters) = (y[0], y[1])
-    return Kernel(blocks: filters == 0 ? 0 : bins) { invocation, bin in
-      let row = invocation.output(0).assumingMemoryBound(to: Element.self) + bin * filters
-      for filter in 0..<filters {
-        let (left, centre, right) = (edges[filter], edges[filter + 1], edges[filter + 2])
-        var weight = 0.0
-        if bin >= left, bin <= centre {
-          weight = left == centre ? 1 : Double(bin - left) / Double(centre - left)
-        }
-        if bin >= centre, bin < right { weight = Double(right - bin) / Double(right - centre) }
-        row[filter] = Element(weight)
-      }
-    }
+  /// The weight of a bin in the filter that begins, peaks and ends at the first three edges.
+  private static func melWeight(_ bin: Int, _ edges: ArraySlice<Int>) -> Double {
+    let first = edges.startIndex
+    let (left, centre, right) = (edges[first], edges[first + 1], edges[first + 2])
+    if bin >= centre, bin < right { return Double(right - bin) / Double(right - centre) }
+    guard bin >= left, bin <= centre else { return 0 }
+    return left == centre ? 1 : Double(bin - left) / Double(centre - left)
   }
 }

@@ -49,6 +49,8 @@ package struct OperatorTable: Sendable {
     let name: String
   }
   private var entries: [Key: [Entry]] = [:]
+  /// Operators that others are put in the place of before any is made.
+  private var rewritten: Set<Key> = []
   /// By name, the latest first.
   private var foreign: [Key: [ForeignOperator]] = [:]
 
@@ -87,7 +89,15 @@ package struct OperatorTable: Sendable {
 
   /// Whether Leapstone itself has any version of an operator.
   package func knows(domain: String, name: String) -> Bool {
-    entries[Key(domain: domain, name: name)] != nil
+    let key = Key(domain: domain, name: name)
+    return entries[key] != nil || rewritten.contains(key)
+  }
+
+  /// The table with the names of operators that others are put in the place of: they count as known, and no program has them.
+  package func naming(_ operators: [OperatorDeclaration]) -> OperatorTable {
+    var table = self
+    table.rewritten.formUnion(operators.map { Key(domain: $0.domain, name: $0.name) })
+    return table
   }
 
   /// Whether a program gave operators of its own.

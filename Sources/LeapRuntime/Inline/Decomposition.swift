@@ -18,9 +18,9 @@ struct Decomposition {
   ///
   /// - Throws: `ModelError.inference` for attributes and inputs that the operator does not take.
   static func body(of node: Node, in target: inout InliningTarget) throws -> [Node]? {
-    guard let rule = rules[Key(node)] else { return nil }
+    guard let rule = rule(of: node) else { return nil }
     var decomposition = Decomposition(call: node, target: target)
-    do { try rule(&decomposition, NodeReader(node)) } catch let error as OperatorError {
+    do { try rule.rewrite(&decomposition, NodeReader(node)) } catch let error as OperatorError {
       throw ModelError.inference(node.description(in: target.graph), reason: error.reason)
     }
     target = decomposition.target
@@ -30,13 +30,21 @@ struct Decomposition {
   /// Whether any node of a graph, or of graphs in it, has a rule.
   static func applies(to graph: Graph) -> Bool {
     graph.nodes.contains { node in
-      rules[Key(node)] != nil || node.subgraphs.contains { applies(to: $0.graph) }
+      rule(of: node) != nil || node.subgraphs.contains { applies(to: $0.graph) }
     }
   }
 
-  /// Every operator that has a rule.
-  static var operators: [(domain: String, name: String)] {
-    rules.keys.map { ($0.domain, $0.name) }
+  /// Every operator that has a rule, with the versions that it has one for.
+  static var operators: [OperatorDeclaration] {
+    rules.map { key, rule in
+      OperatorDeclaration(
+        key.name, domain: key.domain, opsets: rule.since...OperatorTable.latestOpset)
+    }
+  }
+
+  /// The rule of a node; nil where there is none, or none of its version.
+  private static func rule(of node: Node) -> Rule? {
+    rules[Key(node)].flatMap { node.opset >= $0.since ? $0 : nil }
   }
 
   private struct Key: Hashable {
@@ -47,7 +55,20 @@ struct Decomposition {
     init(_ node: Node) { self.init(node.domain, node.operatorType) }
   }
 
-  private typealias Rule = @Sendable (inout Decomposition, NodeReader) throws -> Void
+  /// What an operator is rewritten by.
+  private struct Rule: Sendable {
+    /// The first version of its domain in which it has this meaning.
+    let since: Int
+    let rewrite: @Sendable (inout Decomposition, NodeReader) throws -> Void
+
+    init(
+      since: Int = 1,
+      _ rewrite: @escaping @Sendable (inout Decomposition, NodeReader) throws -> Void
+    ) {
+      self.since = since
+      self.rewrite = rewrite
+    }
+  }
 
   private init(call: Node, target: InliningTarget) {
     self.call = call
@@ -159,61 +180,67 @@ struct Decomposition {
   private static let training = "ai.onnx.preview.training"
 
   private static let rules: [Key: Rule] = [
-    Key(microsoft, "FusedConv"): { try $0.fusedConvolution($1) },
-    Key(microsoft, "Gelu"): { body, node in
+    Key(microsoft, "FusedConv"): Rule { try $0.fusedConvolution($1) },
+    Key(microsoft, "Gelu"): Rule { body, node in
       try node.requireInputs(1...1)
       try body.finish("Gelu", opset: 20, [body.input(0)])
     },
-    Key(microsoft, "FastGelu"): { try $0.biasedGelu($1, approximate: "tanh") },
-    Key(microsoft, "BiasGelu"): { try $0.biasedGelu($1, approximate: "none") },
-    Key(microsoft, "QuickGelu"): { body, node in
+    Key(microsoft, "FastGelu"): Rule { try $0.biasedGelu($1, approximate: "tanh") },
+    Key(microsoft, "BiasGelu"): Rule { try $0.biasedGelu($1, approximate: "none") },
+    Key(microsoft, "QuickGelu"): Rule { body, node in
       try node.requireInputs(1...1)
       let alpha = try node.float("alpha", default: 1.702)
       try body.finish("Swish", opset: 24, [body.input(0)], ["alpha": .float(alpha)])
     },
-    Key(microsoft, "SkipLayerNormalization"): { try $0.skipNormalization($1, isCentred: true) },
-    Key(microsoft, "SkipSimplifiedLayerNormalization"): {
+    Key(microsoft, "SkipLayerNormalization"): Rule {
+      try $0.skipNormalization($1, isCentred: true)
+    },
+    Key(microsoft, "SkipSimplifiedLayerNormalization"): Rule {
       try $0.skipNormalization($1, isCentred: false)
     },
-    Key(microsoft, "DynamicQuantizeMatMul"): { try $0.dynamicProduct($1) },
-    Key(microsoft, "MatMulIntegerToFloat"): { try $0.integerProduct($1) },
-    Key(microsoft, "QGemm"): { try $0.quantizedGemm($1) },
-    Key(microsoft, "MatMulNBits"): { try $0.blockedProduct($1) },
-    Key(microsoft, "QLinearWhere"): { try $0.quantizedChoice($1) },
-    Key(microsoft, "QLinearConv"): { try $0.quantizedConvolution($1) },
-    Key(microsoft, "QLinearAveragePool"): { try $0.quantizedAverage($1) },
-    Key(microsoft, "QLinearReduceMean"): {
+    Key(microsoft, "DynamicQuantizeMatMul"): Rule { try $0.dynamicProduct($1) },
+    Key(microsoft, "MatMulIntegerToFloat"): Rule { try $0.integerProduct($1) },
+    Key(microsoft, "QGemm"): Rule { try $0.quantizedGemm($1) },
+    Key(microsoft, "MatMulNBits"): Rule { try $0.blockedProduct($1) },
+    Key(microsoft, "QLinearWhere"): Rule { try $0.quantizedChoice($1) },
+    Key(microsoft, "QLinearConv"): Rule { try $0.quantizedConvolution($1) },
+    Key(microsoft, "QLinearAveragePool"): Rule { try $0.quantizedAverage($1) },
+    Key(microsoft, "QLinearReduceMean"): Rule {
       try $0.quantizedFunction($1, "ReduceMean", opset: 13)
     },
-    Key(microsoft, "QLinearSoftmax"): { body, node in
+    Key(microsoft, "QLinearSoftmax"): Rule { body, node in
       let opset = try node.int("opset", default: 13)
       try body.quantizedFunction(
         node, "Softmax", opset: opset < 13 ? 11 : 13, dropping: ["opset"])
     },
-    Key(microsoft, "FusedGemm"): { try $0.fusedGemm($1) },
-    Key(microsoft, "NhwcMaxPool"): { try $0.channelsLastPool($1) },
-    Key(microsoft, "DynamicQuantizeLSTM"): { try $0.quantizedLSTM($1) },
-    Key(microsoft, "Attention"): { try $0.packedAttention($1) },
-    Key(microsoft, "QAttention"): { try $0.quantizedAttention($1) },
-    Key(microsoft, "GroupQueryAttention"): { try $0.groupedAttention($1) },
-    Key(microsoft, "MultiHeadAttention"): { try $0.multiHeadAttention($1) },
-    Key(microsoft, "RotaryEmbedding"): { try $0.rotaryEmbedding($1) },
-    Key(microsoft, "EmbedLayerNormalization"): { try $0.embeddedNormalization($1) },
-    Key(microsoft, "QEmbedLayerNormalization"): { try $0.quantizedEmbedding($1) },
-    Key(microsoft, "GatherBlockQuantized"): { try $0.blockedGather($1) },
-    Key(microsoft, "ExpandDims"): { try $0.expandDims($1) },
-    Key(microsoft, "GridSample"): { try $0.renamed($1, "GridSample", opset: 16) },
-    Key(microsoft, "GatherND"): { try $0.renamed($1, "GatherND", opset: 11) },
-    Key(microsoft, "Pad"): { try $0.renamed($1, "Pad", opset: 13) },
-    Key(microsoft, "Range"): { body, node in
+    Key(microsoft, "FusedGemm"): Rule { try $0.fusedGemm($1) },
+    Key(microsoft, "NhwcMaxPool"): Rule { try $0.channelsLastPool($1) },
+    Key(microsoft, "DynamicQuantizeLSTM"): Rule { try $0.quantizedLSTM($1) },
+    Key(microsoft, "Attention"): Rule { try $0.packedAttention($1) },
+    Key(microsoft, "QAttention"): Rule { try $0.quantizedAttention($1) },
+    Key(microsoft, "GroupQueryAttention"): Rule { try $0.groupedAttention($1) },
+    Key(microsoft, "MultiHeadAttention"): Rule { try $0.multiHeadAttention($1) },
+    Key(microsoft, "RotaryEmbedding"): Rule { try $0.rotaryEmbedding($1) },
+    Key(microsoft, "EmbedLayerNormalization"): Rule { try $0.embeddedNormalization($1) },
+    Key(microsoft, "QEmbedLayerNormalization"): Rule { try $0.quantizedEmbedding($1) },
+    Key(microsoft, "GatherBlockQuantized"): Rule { try $0.blockedGather($1) },
+    Key(microsoft, "ExpandDims"): Rule { try $0.expandDims($1) },
+    Key(microsoft, "GridSample"): Rule { try $0.renamed($1, "GridSample", opset: 16) },
+    Key(microsoft, "GatherND"): Rule { try $0.renamed($1, "GatherND", opset: 11) },
+    Key(microsoft, "Pad"): Rule { try $0.renamed($1, "Pad", opset: 13) },
+    Key(microsoft, "Range"): Rule { body, node in
       try node.requireInputs(2...3)
       let start = try body.requiredInput(0)
       let step = try body.input(2) ?? body.number(1, like: start)
       try body.finish("Range", opset: 11, [start, body.input(1), step])
     },
-    Key(microsoft, "Trilu"): { try $0.renamed($1, "Trilu", opset: 14) },
+    Key(microsoft, "CDist"): Rule { try $0.distances($1) },
+    Key(microsoft, "Unique"): Rule { try $0.uniqueInOrder($1) },
+    Key(microsoft, "MatMulInteger16"): Rule { try $0.shortProduct($1) },
+    Key(microsoft, "ConvTransposeWithDynamicPads"): Rule { try $0.paddedTransposition($1) },
+    Key(microsoft, "Trilu"): Rule { try $0.renamed($1, "Trilu", opset: 14) },
     // ONNX Runtime writes it in ONNX's own domain.
-    Key("", "SimplifiedLayerNormalization"): { body, node in
+    Key("", "SimplifiedLayerNormalization"): Rule { body, node in
       try node.requireInputs(2...2)
       try body.finish(
         "RMSNormalization", opset: 23, [body.input(0), body.input(1)],
@@ -222,30 +249,40 @@ struct Decomposition {
           "epsilon": .float(try node.float("epsilon", default: 1e-5)),
         ])
     },
-    Key("", "Affine"): { body, node in
+    Key("", "Affine"): Rule { body, node in
       try node.requireInputs(1...1)
       let x = try body.requiredInput(0)
       let scaled = try body.scaled(x, by: node.float("alpha", default: 1))
       let shift = try body.number(node.float("beta", default: 0), like: x)
       try body.finish("Add", opset: 14, [scaled, shift])
     },
-    Key("", "ImageScaler"): { try $0.imageScaler($1) },
-    Key("", "ParametricSoftplus"): { try $0.scaledFunction("Softplus", $1) },
-    Key("", "ScaledTanh"): { try $0.scaledFunction("Tanh", $1) },
-    Key("", "Crop"): { try $0.crop($1) },
-    Key("", "SwiGLU"): { body, node in
+    Key("", "Scale"): Rule { body, node in
+      try node.requireInputs(1...1)
+      let x = try body.requiredInput(0)
+      let factor = try body.number(node.float("scale", default: 1), like: x)
+      try body.finish("Mul", opset: 14, [x, factor])
+    },
+    Key("", "DynamicSlice"): Rule { body, node in
+      try node.requireInputs(3...4)
+      try body.renamed(node, "Slice", opset: 10)
+    },
+    Key("", "ImageScaler"): Rule { try $0.imageScaler($1) },
+    Key("", "ParametricSoftplus"): Rule { try $0.scaledFunction("Softplus", $1) },
+    Key("", "ScaledTanh"): Rule { try $0.scaledFunction("Tanh", $1) },
+    Key("", "Crop"): Rule { try $0.crop($1) },
+    Key("", "SwiGLU"): Rule(since: 28) { body, node in
       try node.requireInputs(2...2)
       let gate = try body.add(
         "Swish", opset: 24, [body.input(0)], ["alpha": .float(try node.float("alpha", default: 1))])
       try body.finish("Mul", opset: 14, [gate, body.input(1)])
     },
-    Key("", "SoftmaxCrossEntropyLoss"): { try $0.crossEntropy($1) },
-    Key("ai.onnx.preview", "FlexAttention"): { try $0.flexAttention($1) },
-    Key(classical, "Scaler"): { try $0.scaler($1) },
-    Key(classical, "Imputer"): { try $0.imputer($1) },
-    Key(training, "Adagrad"): { try $0.adagrad($1) },
-    Key(training, "Adam"): { try $0.adam($1) },
-    Key(training, "Momentum"): { try $0.momentum($1) },
+    Key("", "SoftmaxCrossEntropyLoss"): Rule(since: 12) { try $0.crossEntropy($1) },
+    Key("ai.onnx.preview", "FlexAttention"): Rule { try $0.flexAttention($1) },
+    Key(classical, "Scaler"): Rule { try $0.scaler($1) },
+    Key(classical, "Imputer"): Rule { try $0.imputer($1) },
+    Key(training, "Adagrad"): Rule { try $0.adagrad($1) },
+    Key(training, "Adam"): Rule { try $0.adam($1) },
+    Key(training, "Momentum"): Rule { try $0.momentum($1) },
   ]
 
   /// Conv, a residual, and an activation.

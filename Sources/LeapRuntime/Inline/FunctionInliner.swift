@@ -18,10 +18,8 @@ package enum FunctionInliner {
   /// What the origin of inlined nodes and values names as their maker.
   package static let name = "function-inlining"
 
-  /// The operators that others are put in the place of, by domain and name.
-  package static var rewrittenOperators: [(domain: String, name: String)] {
-    Decomposition.operators
-  }
+  /// The operators that others are put in the place of, with the versions in which they are.
+  package static var rewrittenOperators: [OperatorDeclaration] { Decomposition.operators }
 
   /// The model without functions, each call replaced by the function's body, and without operators that are made of others
   /// (`Decomposition`). A function of the model goes before an operator of the same name. O(nodes of the result).

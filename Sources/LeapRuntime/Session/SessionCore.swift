@@ -15,7 +15,7 @@ package struct SessionConfiguration: Sendable {
   package var disabledPasses: Set<String> = []
   package var disablesAllPasses = false
   /// The operators that nodes may have.
-  package var table = OperatorTable.standard
+  package var table = OperatorTable.standard.naming(Decomposition.operators)
   /// The passes, in order.
   package var passes: [any Pass.Type] = standardPasses
   package var plan = PlanOptions()
@@ -54,10 +54,6 @@ extension SessionConfiguration {
   /// - Throws: `ModelError.option` where one cannot be registered.
   package mutating func register(_ operators: [ForeignOperator]) throws {
     do {
-      for added in operators
-      where Decomposition.operators.contains(where: { $0 == (added.domain, added.name) }) {
-        throw OperatorError("operator \(added.name): Leapstone has one of this domain and name")
-      }
       table = try table.adding(operators)
     } catch let error as OperatorError {
       throw ModelError.option(name: "customOperators", reason: error.reason)

@@ -62,7 +62,8 @@ package enum NPZ {
 
   /// Writes arrays to an archive, uncompressed.
   ///
-  /// - Throws: `ArrayFileError` where numpy has no such type, or the archive would exceed 4 GiB; `FileError`.
+  /// - Throws: `ArrayFileError` where numpy has no such type, two arrays have one name, or the archive would exceed 4 GiB;
+  ///   `FileError`.
   package static func write(_ tensors: [NamedTensor], to path: String) throws {
     try FileBytes.write(try encode(tensors), to: path)
   }
@@ -71,7 +72,12 @@ package enum NPZ {
   package static func encode(_ tensors: [NamedTensor]) throws -> [UInt8] {
     var bytes: [UInt8] = []
     var directory: [UInt8] = []
+    var names: Set<String> = []
     for tensor in tensors {
+      guard names.insert(tensor.name).inserted else {
+        throw ArrayFileError(
+          "an .npz archive cannot hold two arrays named '\(escaped(tensor.name))'")
+      }
       let contents = try NPY.encode(tensor.tensor)
       let name = Array("\(tensor.name).npy".utf8)
       guard bytes.count + contents.count + (1 << 20) < Int(UInt32.max), name.count < 1 << 16 else {

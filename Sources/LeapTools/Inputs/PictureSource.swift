@@ -11,6 +11,14 @@ package struct NamedPicture: Sendable {
   package let index: Int
   package let image: Image
 
+  /// What messages and lines for people call it.
+  package var title: String { NamedPicture.title(file, index: index) }
+
+  /// A picture's path; its number where it comes from stdin, like others.
+  static func title(_ file: String, index: Int) -> String {
+    file == "-" ? "stdin: picture \(index + 1)" : escaped(file)
+  }
+
   /// The file's name without directory and extension.
   package var stem: String {
     let name = file.split(separator: "/").last.map(String.init) ?? file
@@ -61,7 +69,7 @@ package struct PictureSource: Sendable {
 
   /// The next picture; nil behind the last one.
   ///
-  /// - Throws: `ImageError`, `ToolError`, `FileError`.
+  /// - Throws: `ImageError`, `FileError`; `ToolError`, also where stdin is empty.
   package mutating func next() throws -> NamedPicture? {
     while position < files.count {
       let file = files[position]
@@ -70,13 +78,16 @@ package struct PictureSource: Sendable {
         return named(file, try Image(path: file, appliesOrientation: appliesOrientation))
       }
       guard let bytes = try stream.next() else {
+        guard stream.count > 0 else {
+          throw ToolError("stdin: it is empty; expected PNG, JPEG, binary PPM or PGM pictures")
+        }
         position += 1
         continue
       }
       do {
         return named(file, try Image(decoding: bytes, appliesOrientation: appliesOrientation))
       } catch let error as ImageError {
-        throw ToolError("stdin: picture \(index + 1): \(error)")
+        throw ToolError("\(NamedPicture.title(file, index: index)): \(error)")
       }
     }
     return nil

@@ -12,7 +12,8 @@ package struct PictureStream: Sendable {
   private let source: @Sendable (Int) throws -> [UInt8]
   private var buffer: [UInt8] = []
   private var isAtEnd = false
-  private var count = 0
+  /// How many pictures have begun.
+  private(set) var count = 0
 
   /// The most bytes of one picture.
   static let pictureLimit = 1 << 28

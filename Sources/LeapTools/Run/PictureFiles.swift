@@ -13,6 +13,7 @@ struct PictureFiles {
   private let archive: String?
   private var collected: [String: [Tensor]] = [:]
   private var names: [String] = []
+  private var pictureCount = 0
 
   /// - Parameter pictureCount: nil where it is not known.
   /// - Throws: `ToolError` with exit code 64 where pictures would overwrite one another.
@@ -43,8 +44,11 @@ struct PictureFiles {
     let outputs = try own(parts, picture)
     if let path = try arrays?.next(picture) { try NPZ.write(outputs, to: path) }
     if archive != nil {
-      if names.isEmpty { names = outputs.map(\.name) }
-      for output in outputs { collected[output.name, default: []].append(output.tensor) }
+      pictureCount += 1
+      for output in outputs {
+        if collected[output.name] == nil { names.append(output.name) }
+        collected[output.name, default: []].append(output.tensor)
+      }
     }
   }
 
@@ -74,7 +78,13 @@ struct PictureFiles {
   func finish() throws {
     guard let archive else { return }
     let tensors = try names.map { name in
-      NamedTensor(name, try Tensor.joined(collected[name] ?? [], name: name))
+      let parts = collected[name] ?? []
+      guard parts.count == pictureCount else {
+        throw ToolError(
+          "--save: there is '\(escaped(name))' for \(parts.count) of \(pictureCount) pictures; "
+            + "put {index} into the path, for a file for each")
+      }
+      return NamedTensor(name, try Tensor.joined(parts, name: name))
     }
     try NPZ.write(tensors, to: archive)
   }

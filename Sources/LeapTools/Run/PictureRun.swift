@@ -109,9 +109,8 @@ struct PictureRun {
   private static func naming(_ pictures: [NamedPicture], _ error: any Error) -> ToolError {
     let failure = ToolError(describing: error)
     if failure == .interrupted { return failure }
-    let first = "\(escaped(pictures[0].file))"
     let more = pictures.count > 1 ? " and \(pictures.count - 1) more" : ""
-    return ToolError("\(first)\(more): \(failure)", exitCode: failure.exitCode)
+    return ToolError("\(pictures[0].title)\(more): \(failure)", exitCode: failure.exitCode)
   }
 
   // MARK: results

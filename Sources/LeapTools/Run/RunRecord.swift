@@ -110,7 +110,9 @@ struct RunRecord: Sendable {
   /// The lines for people.
   func text(_ console: Console) -> [String] {
     let time = console.styled("\(fixed(milliseconds, 2)) ms", .faint)
-    let title = file.map { console.styled(escaped($0), .bold) + "  " + time }
+    let title = file.map {
+      console.styled(NamedPicture.title($0, index: index), .bold) + "  " + time
+    }
     guard let top else {
       return title.map { [$0] + outputLines.map { "  " + $0 } } ?? outputLines + [time]
     }

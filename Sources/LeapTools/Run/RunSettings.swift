@@ -23,7 +23,8 @@ struct RunSettings: Sendable {
           + "the model's outputs)"),
       Flag(
         "--save", value: "file.npz", completion: .file,
-        "Write the outputs for numpy; those of several pictures one behind the other."),
+        "Write the outputs for numpy; those of several pictures one behind the other, the tensors of a "
+          + "sequence as NAME_0, NAME_1 and so on."),
       Flag(
         "--top", value: "k",
         "How many classes of each picture to show. (default: 5 where the output is classes)"),

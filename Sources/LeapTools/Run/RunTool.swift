@@ -50,7 +50,7 @@ struct RunTool: Sendable {
   /// - Parameters:
   ///   - number: which run of this call.
   ///   - slot: which of the runs in flight.
-  /// - Returns: the outputs in order, and the milliseconds they took.
+  /// - Returns: the outputs in order, the tensors of a sequence each by itself, and the milliseconds they took.
   /// - Throws: `RunError`, `ModelError`, `ToolError.interrupted`.
   func execute(
     _ tensors: [String: Tensor], number: Int = 0, slot: Int = 0
@@ -59,10 +59,11 @@ struct RunTool: Sendable {
       var options = RunOptions(timeout: settings.deadline, cancellation: cancellation)
       options.observe = trace?.observer(run: number, slot: slot)
       let start = ContinuousClock.now
-      let results = try session.run(tensors, outputs: outputNames, options: options)
+      let results = try session.run(
+        values: tensors.mapValues(RunValue.tensor), outputs: outputNames, options: options)
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-      let outputs = outputNames.compactMap { name in
-        results[name].map { NamedTensor(name, $0) }
+      let outputs = outputNames.flatMap { name in
+        results[name].map { NamedTensor.parts(of: $0, name) } ?? []
       }
       return (outputs, milliseconds)
     }
@@ -82,6 +83,10 @@ struct RunTool: Sendable {
     let (tensors, notes) = try source.tensors()
     for note in notes { console.note(note) }
     let (outputs, milliseconds) = try execute(tensors)
+    for name in outputNames
+    where !outputs.contains(where: { $0.name == name || $0.name.hasPrefix("\(name)_") }) {
+      console.note("output '\(escaped(name))' holds no tensor")
+    }
     if let path = settings.save { try NPZ.write(outputs, to: path) }
     var record = RunRecord(
       index: 0, milliseconds: milliseconds, batch: 1, outputs: outputs.map(OutputSummary.init))

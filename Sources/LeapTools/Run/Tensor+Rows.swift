@@ -1,6 +1,7 @@
-// Rows of a batch: parts of a tensor along its first dimension, and tensors put together along it.
+// Parts of outputs: rows of a tensor along its first dimension, tensors put together along it, and the tensors of a sequence.
 
 import LeapTensors
+import Leapstone
 
 extension Tensor {
   /// Some rows along the first dimension, without a copy; nil for a scalar, rows that are not there, and elements that
@@ -51,6 +52,18 @@ extension Tensor {
           offset += source.count
         }
       }
+    }
+  }
+}
+
+extension NamedTensor {
+  /// The tensors of an output: the items of a sequence are NAME_0, NAME_1 and so on; what an optional does not hold is none.
+  static func parts(of value: RunValue, _ name: String) -> [NamedTensor] {
+    switch value {
+    case .tensor(let tensor): [NamedTensor(name, tensor)]
+    case .sequence(let items, _):
+      items.enumerated().flatMap { parts(of: $1, "\(name)_\($0)") }
+    case .optional(let item, _): item.map { parts(of: $0, name) } ?? []
     }
   }
 }
