@@ -42,8 +42,10 @@ private struct QuantizedGraph {
   }
 
   /// Weights [outputs, inputs, kernel...] that are dequantised, and scales of theirs; outputs may lie along another axis.
+  ///
+  /// - Parameter trained: whether they are floats, of which the model makes bytes.
   mutating func weights(
-    _ shape: Shape, perChannel: Bool = true, axis: Int = 0, seed: Int = 1
+    _ shape: Shape, perChannel: Bool = true, axis: Int = 0, seed: Int = 1, trained: Bool = false
   ) throws -> (floats: ValueID, scales: [Float]) {
     let bytes = (0..<shape.elementCount).map {
       Int8(truncatingIfNeeded: ($0 * 57 + seed) % 251 - 125)
@@ -53,7 +55,16 @@ private struct QuantizedGraph {
       name("scales"), try Tensor(scales, shape: perChannel ? [shape[axis]] : []))
     let z = builder.constant(
       name("zeros"), try Tensor(zeros: .int8, shape: perChannel ? [shape[axis]] : []))
-    let w = builder.constant(name("weights"), try Tensor(bytes, shape: shape))
+    let numbers =
+      trained
+      ? try Tensor(bytes.map { Float($0) * 0.00301 }, shape: shape)
+      : try Tensor(bytes, shape: shape)
+    var w = builder.constant(name("weights"), numbers)
+    if trained {
+      w = builder.node(
+        "QuantizeLinear", [w, s, z], attributes: ["axis": .int(Int64(axis))],
+        output: name("quantized"))
+    }
     let floats = builder.node(
       "DequantizeLinear", [w, s, z], attributes: ["axis": .int(Int64(axis))],
       output: name("filters"))
@@ -113,6 +124,19 @@ private struct QuantizedGraph {
     let y = try graph.requantized(sums, 0.05, middle)
     try graph.check(
       y, noise([2, 12, 9, 8]), step: 0.05,
+      expected: "QuantizeLinear QLinearConv DequantizeLinear")
+  }
+
+  @Test(arguments: [true, false])
+  func weightsThatAModelQuantizesAreBytes(perChannel: Bool) throws {
+    var graph = QuantizedGraph()
+    let x = graph.builder.input("x", [1, 8, 6, 6])
+    let image = try graph.requantized(x, 0.008, 128)
+    let (w, _) = try graph.weights([8, 8, 3, 3], perChannel: perChannel, trained: true)
+    let sums = graph.builder.node("Conv", [image, w], output: "sums_")
+    let y = try graph.requantized(sums, 0.02, 120)
+    try graph.check(
+      y, noise([1, 8, 6, 6]), step: 0.02,
       expected: "QuantizeLinear QLinearConv DequantizeLinear")
   }
 

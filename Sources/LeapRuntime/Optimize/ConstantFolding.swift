@@ -23,11 +23,14 @@ package struct ConstantFolding: Pass {
 
   package init() {}
 
-  package func run(_ context: inout PassContext) throws {
+  package func run(_ context: inout PassContext) throws { try fold(&context) { _ in true } }
+
+  /// Folds the nodes that a condition admits.
+  func fold(_ context: inout PassContext, where isAdmitted: (Node) -> Bool) throws {
     let overridable = Set(context.graph.inputs)
     let filters = filters(in: context)
     var folded: Set<NodeID> = []
-    for (position, node) in context.graph.nodes.enumerated() {
+    for (position, node) in context.graph.nodes.enumerated() where isAdmitted(node) {
       guard let operation = context.operators[position], operation.isDeterministic,
         node.subgraphs.isEmpty,
         node.inputs.allSatisfy({ id in

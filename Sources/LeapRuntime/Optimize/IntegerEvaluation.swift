@@ -20,6 +20,9 @@ package struct IntegerEvaluation: Pass {
     guard context.graph.nodes.contains(where: { $0.operatorType == "QuantizeLinear" }) else {
       return
     }
+    // Networks that were trained to be quantised have weights in floats, and the node that makes bytes of them.
+    try ConstantFolding().fold(&context) { $0.operatorType == "QuantizeLinear" }
+    try context.infer()
     var merger = NodeMerger(context, pass: IntegerEvaluation.name)
     for position in merger.positions {
       guard let result = QuantizedResult(position, in: merger) else { continue }
