@@ -84,20 +84,27 @@ package struct GridSampling: Sendable, Hashable {
   /// Pixels as they are; all zero bits where there is none.
   private func nearest<Place, Pixel: Zeroed>(_ places: Places<Place>, _ type: Pixel.Type) -> Kernel
   {
-    kernel(places, type) { plane, taps in
-      taps.offsets[0] < 0 ? Pixel.zero : plane[taps.offsets[0]]
+    kernel(places, type) { source, taps, target in
+      let offset = taps.offsets[0]
+      for channel in 0..<places.channels {
+        target[channel * places.count] =
+          offset < 0 ? Pixel.zero : source[channel * places.pixels + offset]
+      }
     }
   }
 
   private func between<Place, Pixel: GridPixel>(
     _ places: Places<Place>, _ type: Pixel.Type
   ) -> Kernel {
-    kernel(places, type) { plane, taps in
-      var sum: Pixel.Sum = 0
-      for tap in 0..<taps.count where taps.offsets[tap] >= 0 {
-        sum += Pixel.Sum(taps.weights[tap]) * plane[taps.offsets[tap]].number
+    kernel(places, type) { source, taps, target in
+      for channel in 0..<places.channels {
+        let plane = source + channel * places.pixels
+        var sum: Pixel.Sum = 0
+        for tap in 0..<taps.count where taps.offsets[tap] >= 0 {
+          sum += Pixel.Sum(taps.weights[tap]) * plane[taps.offsets[tap]].number
+        }
+        target[channel * places.count] = Pixel(cut: sum)
       }
-      return Pixel(cut: sum)
     }
   }
 
@@ -113,21 +120,28 @@ package struct GridSampling: Sendable, Hashable {
     let images: Int
     let channels: Int
     let spatial: [Int]
+    /// Pixels of a channel.
+    let pixels: Int
     /// Places of an image.
     let count: Int
 
     init(_ grid: Shape, _ x: Shape) {
       (images, channels, spatial) = (x[0], x[1], Array(x[2...]))
+      pixels = Shape.product(spatial[...])
       count = Shape.product(grid.dimensions[1..<(grid.rank - 1)])
     }
   }
 
+  /// - Parameter sample: computes one place of all channels, from an image's first pixel on, and writes it to where the first
+  ///   channel has it.
   private func kernel<Place, Pixel: BitwiseCopyable>(
     _ places: Places<Place>, _ type: Pixel.Type,
-    sample: @escaping @Sendable (UnsafePointer<Pixel>, Taps<Place>) -> Pixel
+    sample:
+      @escaping @Sendable (
+        _ source: UnsafePointer<Pixel>, Taps<Place>, _ target: UnsafeMutablePointer<Pixel>
+      ) -> Void
   ) -> Kernel {
     let (channels, spatial, count) = (places.channels, places.spatial, places.count)
-    let pixels = Shape.product(spatial[...])
     let parts = count == 0 ? 0 : (count - 1) / GridSampling.grain + 1
     let tapsOfPlace = spatial.reduce(1) { total, _ in total * tapCount }
     // Where the taps of one place lie, and their weights.
@@ -138,7 +152,7 @@ package struct GridSampling: Sendable, Hashable {
     ) { invocation, block in
       let (image, part) = block.quotientAndRemainder(dividingBy: parts)
       let source =
-        invocation.input(0).assumingMemoryBound(to: Pixel.self) + image * channels * pixels
+        invocation.input(0).assumingMemoryBound(to: Pixel.self) + image * channels * places.pixels
       let grid =
         invocation.input(1).assumingMemoryBound(to: Place.self) + image * count * spatial.count
       let target =
@@ -149,9 +163,7 @@ package struct GridSampling: Sendable, Hashable {
       let first = part * GridSampling.grain
       for place in first..<min(first + GridSampling.grain, count) {
         prepare(grid + place * spatial.count, spatial, taps)
-        for channel in 0..<channels {
-          target[channel * count + place] = sample(UnsafePointer(source + channel * pixels), taps)
-        }
+        sample(source, taps, target + place)
       }
     }
   }
