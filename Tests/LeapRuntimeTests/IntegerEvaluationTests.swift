@@ -41,9 +41,16 @@ private struct QuantizedGraph {
     return builder.node("DequantizeLinear", [bytes, s, z], output: name("floats"))
   }
 
+  /// An initializer, or a node that carries the tensor.
+  private mutating func constant(_ base: String, _ tensor: Tensor, isNode: Bool) -> ValueID {
+    guard isNode else { return builder.constant(name(base), tensor) }
+    return builder.node(
+      "Constant", [], attributes: ["value": .tensor(Constant(tensor))], output: name(base))
+  }
+
   /// Weights [outputs, inputs, kernel...] that are dequantised, and scales of theirs; outputs may lie along another axis.
   ///
-  /// - Parameter trained: whether they are floats, of which the model makes bytes.
+  /// - Parameter trained: whether they are floats, of which the model makes bytes by scales that are nodes.
   mutating func weights(
     _ shape: Shape, perChannel: Bool = true, axis: Int = 0, seed: Int = 1, trained: Bool = false
   ) throws -> (floats: ValueID, scales: [Float]) {
@@ -51,10 +58,9 @@ private struct QuantizedGraph {
       Int8(truncatingIfNeeded: ($0 * 57 + seed) % 251 - 125)
     }
     let scales = perChannel ? (0..<shape[axis]).map { 0.002 + 0.0001 * Float($0) } : [Float(0.003)]
-    let s = builder.constant(
-      name("scales"), try Tensor(scales, shape: perChannel ? [shape[axis]] : []))
-    let z = builder.constant(
-      name("zeros"), try Tensor(zeros: .int8, shape: perChannel ? [shape[axis]] : []))
+    let parameters: Shape = perChannel ? [shape[axis]] : []
+    let s = constant("scales", try Tensor(scales, shape: parameters), isNode: trained)
+    let z = constant("zeros", try Tensor(zeros: .int8, shape: parameters), isNode: trained)
     let numbers =
       trained
       ? try Tensor(bytes.map { Float($0) * 0.00301 }, shape: shape)

@@ -20,8 +20,11 @@ package struct IntegerEvaluation: Pass {
     guard context.graph.nodes.contains(where: { $0.operatorType == "QuantizeLinear" }) else {
       return
     }
-    // Networks that were trained to be quantised have weights in floats, and the node that makes bytes of them.
-    try ConstantFolding().fold(&context) { $0.operatorType == "QuantizeLinear" }
+    // Networks that were trained to be quantised have weights in floats, and the node that makes bytes of them; its scales may be
+    // nodes too.
+    try ConstantFolding().fold(&context) {
+      $0.operatorType == "QuantizeLinear" || $0.operatorType == "Constant"
+    }
     try context.infer()
     var merger = NodeMerger(context, pass: IntegerEvaluation.name)
     for position in merger.positions {
