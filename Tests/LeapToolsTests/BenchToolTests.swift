@@ -202,7 +202,7 @@ import Testing
       (["@resnet-digits.onnx", "-o", "x.html"], 64, "ends in none of .json, .csv"),
       (["@resnet-digits.onnx", "--random", "x"], 64, "--random: 'x' is no whole number"),
       (["-", "--image", "-"], 64, "model and pictures cannot both come from stdin"),
-      (["@resnet-digits.onnx", "--image", "-"], 2, "there is no picture on stdin"),
+      (["@resnet-digits.onnx", "--image", "-"], 2, "stdin: it is empty; expected PNG"),
       (["@resnet-digits.onnx", "--iterations", "1", "-o", "/nowhere/x.csv"], 2, "/nowhere/x.csv"),
       (["nowhere.onnx"], 2, "cannot read nowhere.onnx: No such file"),
       (["nowhere.onnx", "--load-only"], 2, "cannot read nowhere.onnx: No such file"),

@@ -44,7 +44,6 @@ struct RunInputs {
       options.images, appliesOrientation: appliesOrientation, read: console.environment.read)
     var images: [Image] = []
     while images.count < count, let picture = try source.next() { images.append(picture.image) }
-    guard !images.isEmpty else { throw ToolError("--image: there is no picture on stdin") }
     if let all = source.count, all > count {
       console.note("--image: the first \(counted(count, "picture")) of \(all) are used")
     }
